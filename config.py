@@ -1,0 +1,301 @@
+"""Settings: argument > `CALLBOARD_*` > `callboard.toml` > default.
+
+Nested settings are named with two underscores in the environment: `CALLBOARD_ROUTER__MAX_AGENTS=2`.
+An unknown key is an error that names the key and the nearest known one. Secrets are never stored
+here: a model names the environment variable that holds its key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from platformdirs import user_cache_dir
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from .errors import ConfigurationError
+
+CONFIG_FILE = "callboard.toml"
+PREFIX = "CALLBOARD_"
+
+
+class Section(BaseModel):
+    """A table of callboard.toml; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PriceSettings(Section):
+    """US dollars per million tokens."""
+
+    input_per_million: Decimal = Field(ge=0)
+    output_per_million: Decimal = Field(ge=0)
+
+
+class ModelSettings(Section):
+    """One model by a name of ours (`main`, `small`, ...): `[models.main]`.
+
+    `model` is what LiteLLM calls it (`hosted_vllm/...`, `openai/...`), or `embedded/NAME` for the
+    weights that `callboard models pull` fetches. Without `price` the bundled price file is asked;
+    if it does not know the model either, its cost is unknown.
+    """
+
+    model: str = Field(min_length=1)
+    api_base: str | None = None
+    api_key_env: str | None = None
+    price: PriceSettings | None = None
+    context_tokens: int = Field(default=8192, ge=512)
+    tools: bool = True
+    json_schema: bool = True
+    reasoning: bool = True
+    """Able to judge: may be asked to route and to merge answers."""
+    timeout_s: float = Field(default=60.0, gt=0)
+    retries: int = Field(default=2, ge=0, le=10)
+
+    @property
+    def api_key(self) -> SecretStr | None:
+        """The key that the environment holds now, masked in repr.
+
+        Raises:
+            ConfigurationError: `api_key_env` names a variable that is not set.
+        """
+        if self.api_key_env is None:
+            return None
+        value = os.environ.get(self.api_key_env)
+        if not value:
+            raise ConfigurationError(
+                f"The environment variable {self.api_key_env!r} that holds the key of model "
+                f"{self.model!r} is not set. Set it, or remove api_key_env if no key is needed."
+            )
+        return SecretStr(value)
+
+
+EMBEDDED_MODEL = ModelSettings(
+    model="embedded/smollm2-135m",
+    price=PriceSettings(input_per_million=Decimal(0), output_per_million=Decimal(0)),
+    context_tokens=4096,
+    tools=False,
+    json_schema=True,
+    reasoning=False,
+    timeout_s=120.0,
+)
+
+
+class RouterSettings(Section):
+    """How agents are chosen."""
+
+    policy: Literal["auto", "retrieval", "reasoning"] = "auto"
+    model: str = "main"
+    max_agents: int = Field(default=3, ge=1, le=10)
+    mass: float = Field(default=0.80, gt=0, lt=1)
+    """The smallest set that holds at least this much probability is called."""
+    sure: float = Field(default=0.75, ge=0, le=1)
+    """Below this confidence the reasoning router is asked (policy `auto`)."""
+    shortlist: int = Field(default=8, ge=2, le=50)
+    guard_threshold: float | None = Field(default=None, ge=0, le=1)
+    """Below this score a query is out of scope; None: the measured default."""
+    fallback_agent: str | None = None
+    """Answers what is out of scope; None: the board says what it can do."""
+
+
+class MemorySettings(Section):
+    """What is remembered and how much of it the agents are told."""
+
+    enabled: bool = True
+    chunk_tokens: int = Field(default=256, ge=32, le=2048)
+    top_k: int = Field(default=10, ge=1, le=100)
+    memo_tokens: int = Field(default=512, ge=32)
+    budget: Literal["auto", "low", "mid", "high"] = "auto"
+
+
+class RefinerSettings(Section):
+    """How several answers become one; `model` None: they are set side by side."""
+
+    model: str | None = "main"
+
+
+class LimitSettings(Section):
+    """Limits of one turn."""
+
+    budget_usd: Decimal | None = Field(default=None, ge=0)
+    allow_unpriced: bool = False
+    """Let a model without a known price be called under a money limit."""
+    turn_timeout_s: float = Field(default=300.0, gt=0)
+    query_chars: int = Field(default=100_000, ge=1)
+    threads: int = Field(default=16, ge=1, le=256)
+    """Threads for functions that are not async."""
+    lease_s: float = Field(default=30.0, gt=0)
+    """A run whose process shows no sign of life for this long is taken over by another."""
+
+
+class Settings(BaseSettings):
+    """All settings of a Board. `load_settings` reads them; tests and embedders may build them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    database_url: str = Field(default="sqlite:///callboard.db", repr=False)
+    encoder: str = "minilm"
+    """`minilm` (installed with Callboard), or the name of a sentence-transformers model."""
+    cache_dir: Path = Path(user_cache_dir("callboard"))
+    """Where weights and exported encoders are kept."""
+    bundled_agents: bool = False
+    """Offer the agents of the demo too; on by default only where there is no callboard.toml."""
+    models: dict[str, ModelSettings] = Field(default_factory=dict)
+    """Models by name. `main` is the embedded one until it is set."""
+    router: RouterSettings = RouterSettings()
+    memory: MemorySettings = MemorySettings()
+    refiner: RefinerSettings = RefinerSettings()
+    limits: LimitSettings = LimitSettings()
+
+    @field_validator("models", mode="after")
+    @classmethod
+    def _main_is_always_there(cls, models: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
+        return {"main": EMBEDDED_MODEL, **models}
+
+    @model_validator(mode="after")
+    def _named_models_exist(self) -> Settings:
+        for key, name in (
+            ("router.model", self.router.model),
+            ("refiner.model", self.refiner.model),
+        ):
+            if name is not None and name not in self.models:
+                raise ValueError(
+                    f"{key} names the model {name!r}, which is not configured. "
+                    f"Add [models.{name}], or name one of: {', '.join(sorted(self.models))}."
+                )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the file after the environment."""
+        return (init_settings, env_settings, *cls._file_sources(settings_cls))
+
+    @classmethod
+    def _file_sources(
+        cls, settings_cls: type[BaseSettings]
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return ()
+
+
+def load_settings(path: Path | None = None, **arguments: Any) -> Settings:
+    """Read the settings; `arguments` win over the environment, and that over the file.
+
+    `path` None means `CALLBOARD_CONFIG`, or else `callboard.toml` in the current folder if there
+    is one. Without any file the embedded defaults hold: SQLite, MiniLM, the embedded model, and
+    the agents of the demo.
+
+    Raises:
+        ConfigurationError: the file can't be read, or a key or value in it is wrong.
+    """
+    file = _config_file(path)
+    data: dict[str, Any] = {"bundled_agents": True} if file is None else _read_toml(file)
+    _check_environment()
+
+    class FromFile(Settings):
+        @classmethod
+        def _file_sources(
+            cls, settings_cls: type[BaseSettings]
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (InitSettingsSource(settings_cls, init_kwargs=data),)
+
+    try:
+        loaded = FromFile(**arguments)
+    except ValidationError as error:
+        where = str(file) if file else "the settings"
+        raise ConfigurationError(f"{where}: {explain(error, Settings)}") from error
+    return Settings.model_construct(**dict(loaded))
+
+
+def _config_file(path: Path | None) -> Path | None:
+    named = path or (Path(env) if (env := os.environ.get(f"{PREFIX}CONFIG")) else None)
+    if named is not None:
+        if not named.is_file():
+            raise ConfigurationError(
+                f"There is no settings file {str(named)!r}. Write one with 'callboard init'."
+            )
+        return named
+    default = Path(CONFIG_FILE)
+    return default if default.is_file() else None
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{str(file)!r} can't be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{str(file)!r} is not valid TOML: {error}.") from error
+    url = data.get("database_url")
+    marker = "sqlite:///"
+    # A relative SQLite file stands beside the settings file, wherever the caller is.
+    if isinstance(url, str) and url.startswith(marker) and not url.startswith("sqlite:////"):
+        name = url.removeprefix(marker)
+        if name and name != ":memory:":
+            data["database_url"] = f"{marker}{(file.resolve().parent / name).as_posix()}"
+    return data
+
+
+def _check_environment() -> None:
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {f"{PREFIX}CONFIG"}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name.split("__")[0].upper() not in known:
+            raise ConfigurationError(
+                f"The environment variable {name!r} is not a setting{nearest(name, known)}"
+            )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ': did you mean X?' for a mistyped name, or '.' where nothing is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f": did you mean {near[0]!r}?" if near else "."
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """Say in words what is wrong with the first value that `model` refused."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    path = [str(step) for step in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        fields = _fields_at(model, path[:-1])
+        return f"{'.'.join(path)!r} is not a known key{nearest(path[-1], fields)}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(path)!r}: {message}" if path else message
+
+
+def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    for step in path:
+        field = model.model_fields.get(step)
+        if field is None:
+            continue
+        inner = [field.annotation, *get_args(field.annotation)]
+        nested = [kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if nested:
+            model = nested[0]
+    return list(model.model_fields)

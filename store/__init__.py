@@ -1,0 +1,1 @@
+"""What is kept: one small repository per concern over SQLAlchemy, and the migrations."""

@@ -1,0 +1,176 @@
+"""What is remembered of the turns, per tenant and user; sessions are told apart on request.
+
+A memory has a mark: chunks are numbered in the order of adding, and every deletion counts. An
+index keeps the mark it has read to, reads on with `since`, and starts afresh when the erasures
+have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+
+from ..errors import InvalidInput
+from ..values import Scope
+from .database import Database, batched
+from .tables import chunks, memories, within
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkRow:
+    """A piece of what was said in a turn. `trust` is in 0..1; `vector` float32 little-endian.
+
+    `writer` is "user" or an agent's name. `sequence` is given by the store. The last three fields
+    say when it holds: they are stored, and judged by who reads.
+    """
+
+    id: str
+    run_id: str
+    session: str | None
+    writer: str
+    text: str
+    created_at: datetime
+    tokens: int
+    vector: bytes | None = None
+    trust: float = 1.0
+    valid_from: datetime | None = None
+    superseded_by: str | None = None
+    expires_at: datetime | None = None
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How far a memory has come: its last number, and how often chunks were deleted."""
+
+    sequence: int
+    erasures: int
+
+
+class Chunks:
+    """Adds, reads and deletes what a user's memory holds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, scope: Scope, rows: Sequence[ChunkRow]) -> int:
+        """Remember chunks; those whose ids are known are left as they are. Return the new ones.
+
+        Raises:
+            InvalidInput: the scope names a session, and a chunk is of another.
+        """
+        for row in rows:
+            if scope.session not in (None, row.session):
+                raise InvalidInput(
+                    f"The chunk {row.id!r} is of session {row.session!r}, and the scope of "
+                    f"{scope.session!r}. Use a scope of the chunk's session, or of none."
+                )
+        with self._changing(scope) as connection:
+            known = {row.id for row in _read(connection, _owned(scope), [row.id for row in rows])}
+            new = {row.id: row for row in rows if row.id not in known}
+            if new:
+                last = _mark(connection, scope).sequence
+                numbered = enumerate(new.values(), last + 1)
+                values = [_values(scope, row, number) for number, row in numbered]
+                connection.execute(insert(chunks), values)
+                _move_mark(connection, scope, sequence=last + len(new))
+        return len(new)
+
+    def all(self, scope: Scope) -> tuple[ChunkRow, ...]:
+        """Return the chunks in the order of adding."""
+        return self.since(scope, 0)
+
+    def since(self, scope: Scope, sequence: int) -> tuple[ChunkRow, ...]:
+        """Return the chunks that were added after number `sequence`, in that order."""
+        query = (
+            select(chunks)
+            .where(within(chunks.c, scope), chunks.c.sequence > sequence)
+            .order_by(chunks.c.sequence)
+        )
+        with self._database.reading() as connection:
+            return tuple(_chunk(row) for row in connection.execute(query))
+
+    def mark(self, scope: Scope) -> Mark:
+        """Return how far the memory of the tenant and user has come; one cheap SELECT."""
+        with self._database.reading() as connection:
+            return _mark(connection, scope)
+
+    def get(self, scope: Scope, ids: Sequence[str]) -> tuple[ChunkRow, ...]:
+        """Return the chunks in the order of `ids`, without those that the scope does not have."""
+        with self._database.reading() as connection:
+            found = {row.id: row for row in _read(connection, within(chunks.c, scope), ids)}
+        return tuple(found[chunk_id] for chunk_id in ids if chunk_id in found)
+
+    def delete(self, scope: Scope, ids: Sequence[str]) -> int:
+        """Forget chunks; return how many there were."""
+        with self._changing(scope) as connection:
+            gone = 0
+            for some in batched(ids):
+                chosen = delete(chunks).where(within(chunks.c, scope), chunks.c.id.in_(some))
+                gone += connection.execute(chosen).rowcount
+            _count_erasure(connection, scope, gone)
+        return gone
+
+    def delete_all(self, scope: Scope) -> int:
+        """Forget everything of the scope; return how many chunks there were."""
+        with self._changing(scope) as connection:
+            gone = connection.execute(delete(chunks).where(within(chunks.c, scope))).rowcount
+            _count_erasure(connection, scope, gone)
+        return gone
+
+    @contextmanager
+    def _changing(self, scope: Scope) -> Iterator[Connection]:
+        with self._database.writing(lock=f"memory {scope.tenant} {scope.user}") as connection:
+            yield connection
+
+
+def _owned(scope: Scope) -> ColumnElement[bool]:
+    return within(chunks.c, Scope(tenant=scope.tenant, user=scope.user))
+
+
+def _read(
+    connection: Connection, owned: ColumnElement[bool], ids: Sequence[str]
+) -> Iterator[ChunkRow]:
+    for some in batched(ids):
+        query = select(chunks).where(owned, chunks.c.id.in_(some))
+        yield from map(_chunk, connection.execute(query))
+
+
+def _mark(connection: Connection, scope: Scope) -> Mark:
+    query = select(memories.c.sequence, memories.c.erasures).where(
+        memories.c.tenant == scope.tenant, memories.c.user_id == scope.user
+    )
+    row = connection.execute(query).first()
+    return Mark(sequence=0, erasures=0) if row is None else Mark(**row._mapping)
+
+
+def _move_mark(connection: Connection, scope: Scope, **changes: int) -> None:
+    change = (
+        update(memories)
+        .where(memories.c.tenant == scope.tenant, memories.c.user_id == scope.user)
+        .values(changes)
+    )
+    if connection.execute(change).rowcount == 0:
+        first = {"tenant": scope.tenant, "user_id": scope.user, "sequence": 0, "erasures": 0}
+        connection.execute(insert(memories), first | changes)
+
+
+def _count_erasure(connection: Connection, scope: Scope, gone: int) -> None:
+    if gone:
+        _move_mark(connection, scope, erasures=_mark(connection, scope).erasures + 1)
+
+
+def _values(scope: Scope, row: ChunkRow, sequence: int) -> dict[str, Any]:
+    owner = {"tenant": scope.tenant, "user_id": scope.user}
+    return {**asdict(row), **owner, "sequence": sequence}
+
+
+def _chunk(row: Row[Any]) -> ChunkRow:
+    fields = dict(row._mapping)
+    del fields["tenant"], fields["user_id"]
+    return ChunkRow(**fields)

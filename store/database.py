@@ -1,0 +1,208 @@
+"""One database behind a URL: connections, transactions, locks, and errors in words.
+
+The only file that knows which database it is. SQLite runs in WAL mode and PostgreSQL through
+psycopg; the repositories write SQLAlchemy that both understand.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    QueuePool,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from ..errors import StoreError
+from .columns import dump_json
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection as SQLiteConnection
+
+T = TypeVar("T")
+
+BUSY_S = 15.0
+"""How long a writer waits for another one before it gives up."""
+
+BATCH = 500
+"""Values in one IN list: below every database's limit, and one compiled statement for all."""
+
+
+class Database:
+    """An engine and its two kinds of transaction.
+
+    Raises:
+        StoreError: the URL can't be read, or its folder, file or driver is missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = _parse(url)
+        self.name = parsed.render_as_string(hide_password=True)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        try:
+            engine = (
+                _sqlite(parsed)
+                if self.is_sqlite
+                else create_engine(parsed, json_serializer=dump_json)
+            )
+        except ModuleNotFoundError as error:
+            raise StoreError(
+                f"The database {self.name!r} needs the package {error.name!r}. "
+                f"Install it with 'pip install {error.name}'."
+            ) from error
+        self._engine = engine
+        # A reader sees one state of the whole database; WAL gives that to SQLite by itself.
+        level = None if self.is_sqlite else "REPEATABLE READ"
+        self._readers = engine.execution_options(isolation_level=level) if level else engine
+        self._writers = engine.execution_options(begin="BEGIN IMMEDIATE")
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that sees one state of the database and changes nothing.
+
+        Raises:
+            StoreError: the database can't be used.
+        """
+        with self._errors_in_words(), self._readers.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, *, lock: str | None = None) -> Iterator[Connection]:
+        """Open a transaction that is kept whole when the block ends and undone when it raises.
+
+        Transactions with the same `lock` follow each other, so that what one of them reads still
+        holds when it writes. On SQLite all writers follow each other anyway.
+
+        Raises:
+            StoreError: the database can't be used, or stayed locked for `BUSY_S` seconds.
+        """
+        with self._errors_in_words(), self._writers.begin() as connection:
+            if lock is not None and not self.is_sqlite:
+                key = func.hashtextextended(lock, 0)
+                connection.execute(select(func.pg_advisory_xact_lock(key)))
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _errors_in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreError(f"The database {self.name!r} {_reason(str(error.orig))}") from error
+
+
+def batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut `items` into pieces that fit into one IN list."""
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+def _parse(url: str) -> URL:
+    # The URL may hold a password, so that no message repeats it unparsed.
+    fix = "Use 'sqlite:///callboard.db' or 'postgresql+psycopg://user:password@host/name'."
+    try:
+        parsed = make_url(url)
+        known = parsed.get_backend_name() in ("sqlite", "postgresql")
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise StoreError(f"database_url is not the URL of a database. {fix}") from error
+    if not known:
+        raise StoreError(f"Databases of the kind {parsed.drivername!r} are not supported. {fix}")
+    return parsed
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database in (None, "", ":memory:"):
+        # It lives in one connection, so that all threads take turns on it.
+        engine = create_engine(
+            url,
+            json_serializer=dump_json,
+            poolclass=QueuePool,
+            pool_size=1,
+            max_overflow=0,
+            connect_args={"check_same_thread": False},
+        )
+    else:
+        _check_folder(Path(str(url.database)))
+        engine = create_engine(url, json_serializer=dump_json)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _check_folder(file: Path) -> None:
+    folder = file.absolute().parent
+    if not folder.is_dir():
+        raise StoreError(
+            f"The folder {str(folder)!r} of the database does not exist. "
+            "Create it, or set another database_url."
+        )
+    if file.is_dir():
+        raise StoreError(f"The database {str(file)!r} is a folder. Set another database_url.")
+    if not os.access(folder, os.W_OK) or (file.exists() and not os.access(file, os.W_OK)):
+        raise StoreError(
+            f"The database {str(file)!r} can't be written. "
+            "Allow writing to the file and its folder, or set another database_url."
+        )
+
+
+def _prepare(connection: SQLiteConnection, _record: Any) -> None:
+    # SQLAlchemy begins transactions itself: the driver would begin them late and without a lock.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        _switch_to_wal(connection)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _switch_to_wal(connection: SQLiteConnection) -> None:
+    # Two processes that open a new file at once: SQLite refuses one of them without waiting.
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except connection.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _reason(message: str) -> str:
+    if "not a database" in message or "malformed" in message:
+        return (
+            f"is damaged or not a SQLite file ({message}). "
+            "Restore it from a backup, or set another database_url."
+        )
+    if "locked" in message:
+        return (
+            f"was kept locked by another process for over {BUSY_S:.0f} s. "
+            "End what holds it, then try again."
+        )
+    if "readonly" in message or "unable to open" in message:
+        return f"can't be opened for writing ({message}). Check the file's and folder's rights."
+    if "disk is full" in message:
+        return "can't grow: the disk is full. Free some space, then try again."
+    return f"refused: {message.strip()}"

@@ -1,0 +1,227 @@
+"""Money: what every call of a run was allowed to cost, and what it did cost.
+
+A call sets an upper bound aside before it is made and is settled after. What counts against the
+limit of a run is the settled cost, and the bound of every call whose cost is not known: one that
+goes on, one that was settled without a price, and one that nobody settled in time. The process of
+the last has probably died, but the call may have been paid for; so it stays counted, and is shown
+as `unknown`. Late news still settles it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal, Protocol, TypeVar
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, or_, select, update
+
+from ..errors import BudgetExceeded
+from ..values import NANO_PER_USD, Meter, Reservation, Scope, Usage, from_nano, to_nano
+from .database import Database
+from .tables import ledger, scoped, within
+
+T = TypeVar("T")
+
+EXPIRES_S = 600.0
+"""A reservation that is neither settled nor released by then is shown as unknown."""
+
+
+class Call(Protocol):
+    """Runs a sync function off the event loop, as `Store.call` does."""
+
+    def __call__(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> Awaitable[T]:
+        """Return what `fn` returns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One call in the ledger; `settled_usd` None: not known, or not yet."""
+
+    id: str
+    run_id: str
+    model: str
+    reserved_usd: Decimal | None
+    settled_usd: Decimal | None
+    status: Literal["reserved", "settled", "released", "unknown"]
+    created_at: datetime
+
+
+class Ledger:
+    """Reserves and settles money per run, safe among threads and processes."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], call: Call) -> None:
+        self._database = database
+        self._clock = clock
+        self._call = call
+
+    def meter(
+        self,
+        scope: Scope,
+        run_id: str,
+        *,
+        limit_usd: Decimal | None,
+        allow_unpriced: bool,
+        call: Call | None = None,
+    ) -> Meter:
+        """Return the meter of a run. `call` runs its transactions; None: in the store's threads.
+
+        Without a limit everything is allowed and recorded. Under one, a call of unknown price is
+        refused unless `allow_unpriced`, and then counts 0 until it is settled.
+        """
+        return _RunMeter(self, call or self._call, scope, run_id, limit_usd, allow_unpriced)
+
+    def reserve(
+        self,
+        scope: Scope,
+        run_id: str,
+        amount_usd: Decimal | None,
+        *,
+        model: str,
+        limit_usd: Decimal | None,
+        allow_unpriced: bool,
+    ) -> Reservation:
+        """Set money aside in one transaction.
+
+        Raises:
+            BudgetExceeded: the run has less left, or the price is unknown under a limit.
+        """
+        if amount_usd is None and limit_usd is not None and not allow_unpriced:
+            raise BudgetExceeded(
+                f"The price of model {model!r} is unknown, and this run is limited to "
+                f"{limit_usd:f} USD. Set its price (input_per_million, output_per_million) in "
+                "callboard.toml, or set limits.allow_unpriced = true."
+            )
+        amount = None if amount_usd is None else to_nano(amount_usd)
+        now = self._clock()
+        row = {
+            **scoped(scope),
+            "id": uuid4().hex,
+            "run_id": run_id,
+            "model": model,
+            "reserved_nano": amount,
+            "status": "reserved",
+            "created_at": now,
+            "expires_at": now + timedelta(seconds=EXPIRES_S),
+        }
+        with self._database.writing(lock=f"ledger {scope.tenant} {run_id}") as connection:
+            if limit_usd is not None and amount is not None:
+                left = int(limit_usd * NANO_PER_USD) - _total(connection, _of_run(scope, run_id))
+                if amount > left:
+                    raise BudgetExceeded(
+                        f"A call to model {model!r} may cost up to {from_nano(amount):f} USD; "
+                        f"{from_nano(max(left, 0)):f} of the run's {limit_usd:f} USD are left. "
+                        "Raise budget_usd, or use a cheaper model or a shorter query."
+                    )
+            connection.execute(insert(ledger), row)
+        return Reservation(id=str(row["id"]), amount_usd=amount_usd)
+
+    def settle(self, scope: Scope, reservation: Reservation, usage: Usage) -> None:
+        """Write down what the call cost; the first word on a reservation stands."""
+        cost = usage.cost_usd
+        if cost is None:
+            self._close(scope, reservation, status="unknown")
+        else:
+            self._close(scope, reservation, status="settled", settled_nano=to_nano(cost))
+
+    def release(self, scope: Scope, reservation: Reservation) -> None:
+        """Give the money back; the first word on a reservation stands."""
+        self._close(scope, reservation, status="released")
+
+    def spent(self, scope: Scope, run_id: str) -> Decimal:
+        """Return what the run has cost: settled, and the bounds of calls of unknown cost.
+
+        Money that is set aside for calls still going on is not in it.
+        """
+        over = or_(ledger.c.status != "reserved", ledger.c.expires_at < self._clock())
+        with self._database.reading() as connection:
+            return from_nano(_total(connection, and_(_of_run(scope, run_id), over)))
+
+    def entries(self, scope: Scope, run_id: str) -> tuple[Entry, ...]:
+        """Return the calls of a run, oldest first."""
+        query = (
+            select(ledger).where(_of_run(scope, run_id)).order_by(ledger.c.created_at, ledger.c.id)
+        )
+        now = self._clock()
+        with self._database.reading() as connection:
+            return tuple(_entry(row, now) for row in connection.execute(query))
+
+    def _close(self, scope: Scope, reservation: Reservation, **changes: Any) -> None:
+        change = (
+            update(ledger)
+            .where(
+                within(ledger.c, scope),
+                ledger.c.id == reservation.id,
+                ledger.c.status == "reserved",
+            )
+            .values(changes)
+        )
+        with self._database.writing() as connection:
+            connection.execute(change)
+
+
+class _RunMeter:
+    """The `Meter` of one run."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        call: Call,
+        scope: Scope,
+        run_id: str,
+        limit_usd: Decimal | None,
+        allow_unpriced: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._call = call
+        self._scope = scope
+        self._run_id = run_id
+        self._limit_usd = limit_usd
+        self._allow_unpriced = allow_unpriced
+
+    async def reserve(self, amount_usd: Decimal | None, *, model: str) -> Reservation:
+        return await self._call(
+            self._ledger.reserve,
+            self._scope,
+            self._run_id,
+            amount_usd,
+            model=model,
+            limit_usd=self._limit_usd,
+            allow_unpriced=self._allow_unpriced,
+        )
+
+    async def settle(self, reservation: Reservation, usage: Usage) -> None:
+        await self._call(self._ledger.settle, self._scope, reservation, usage)
+
+    async def release(self, reservation: Reservation) -> None:
+        await self._call(self._ledger.release, self._scope, reservation)
+
+
+def _of_run(scope: Scope, run_id: str) -> ColumnElement[bool]:
+    return and_(within(ledger.c, scope), ledger.c.run_id == run_id)
+
+
+def _total(connection: Connection, chosen: ColumnElement[bool]) -> int:
+    """Add up what counts, in nano-USD."""
+    counted = case(
+        (ledger.c.status == "settled", ledger.c.settled_nano),
+        (ledger.c.status == "released", 0),
+        else_=func.coalesce(ledger.c.reserved_nano, 0),
+    )
+    return int(connection.execute(select(func.sum(counted)).where(chosen)).scalar() or 0)
+
+
+def _entry(row: Row[Any], now: datetime) -> Entry:
+    lost = row.status == "reserved" and row.expires_at < now
+    reserved, settled = row.reserved_nano, row.settled_nano
+    return Entry(
+        id=row.id,
+        run_id=row.run_id,
+        model=row.model,
+        reserved_usd=None if reserved is None else from_nano(reserved),
+        settled_usd=None if settled is None else from_nano(settled),
+        status="unknown" if lost else row.status,
+        created_at=row.created_at,
+    )

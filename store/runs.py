@@ -1,0 +1,177 @@
+"""Runs and what they did. One transaction per `record`: a run is never seen half written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Row, Select, insert, select, tuple_, update
+
+from ..codec import from_json, to_json
+from ..errors import InvalidInput
+from ..values import JSON, Decision, EventBody, Exchange, Run, Scope, Step
+from .claims import Claim, Claims, lock_claimed, require_run, scope_of
+from .events import event_values
+from .steps import read_steps, store_steps
+from .tables import events as event_log
+from .tables import runs, scoped, within
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """How a run ended."""
+
+    status: Literal["done", "failed", "cancelled"]
+    answer: str | None = None
+    error: str | None = None
+
+
+class Runs(Claims):
+    """Creates, records and reads runs; `Claims` says who may write to which."""
+
+    def create(
+        self, scope: Scope, run_id: str, query: str, *, options: JSON, owner: str, lease_s: float
+    ) -> Claim:
+        """Store a new run, running, and give it to `owner` for `lease_s` seconds.
+
+        Raises:
+            InvalidInput: there is a run of this id already.
+        """
+        now = self._clock()
+        row = {
+            **scoped(scope),
+            "id": run_id,
+            "query": query,
+            "options": options,
+            "status": "running",
+            "created_at": now,
+            "cancel_requested": False,
+            "last_seq": 0,
+            "owner": owner,
+            "fence": 1,
+            "lease_until": now + timedelta(seconds=lease_s),
+        }
+        with self._database.writing(lock=f"run {run_id}") as connection:
+            if connection.execute(select(runs.c.id).where(runs.c.id == run_id)).first():
+                raise InvalidInput(f"The run id {run_id!r} is taken. Use a new one.")
+            connection.execute(insert(runs), row)
+        return Claim(scope=scope, run_id=run_id, owner=owner, fence=1)
+
+    def record(
+        self,
+        claim: Claim,
+        *,
+        steps: Sequence[Step] = (),
+        events: Sequence[EventBody] = (),
+        decision: Decision | None = None,
+        end: RunEnd | None = None,
+    ) -> int:
+        """Store what happened, all of it or nothing; return the number of the last event.
+
+        A step replaces the one of the same key. Events get the next numbers, from 1.
+
+        Raises:
+            StoreError: another owner has taken the run over, or it has ended.
+        """
+        with self._database.writing() as connection:
+            last = int(lock_claimed(connection, claim).last_seq)
+            store_steps(connection, claim, steps)
+            rows = [event_values(claim, last + n, body) for n, body in enumerate(events, 1)]
+            if rows:
+                connection.execute(insert(event_log), rows)
+            changes: dict[str, Any] = {"last_seq": last + len(rows)}
+            if decision is not None:
+                changes["decision"] = to_json(decision)
+            if end is not None:
+                changes |= {"status": end.status, "answer": end.answer, "error": end.error}
+                changes["finished_at"] = self._clock()
+            connection.execute(update(runs).where(runs.c.id == claim.run_id).values(changes))
+        return last + len(rows)
+
+    def get(self, scope: Scope, run_id: str) -> Run:
+        """Return a run with its steps, in the order in which they began.
+
+        Raises:
+            UnknownName: the scope has no such run.
+        """
+        with self._database.reading() as connection:
+            row = require_run(connection, scope, run_id)
+            steps = read_steps(connection, scope, (run_id,), outputs=True)
+        return _run(row, steps[run_id])
+
+    def list(self, scope: Scope, *, limit: int = 50, before: str | None = None) -> tuple[Run, ...]:
+        """Return the last runs, newest first, with steps but without the steps' outputs.
+
+        `before` is the id of the run that ended the page before.
+
+        Raises:
+            UnknownName: the scope has no run `before`.
+        """
+        query = _newest_first(scope, limit)
+        with self._database.reading() as connection:
+            if before is not None:
+                last = require_run(connection, scope, before)
+                place = tuple_(runs.c.created_at, runs.c.id)
+                query = query.where(place < (last.created_at, last.id))
+            rows = connection.execute(query).all()
+            steps = read_steps(connection, scope, [row.id for row in rows], outputs=False)
+        return tuple(_run(row, steps[row.id]) for row in rows)
+
+    def steps(self, scope: Scope, run_id: str) -> tuple[Step, ...]:
+        """Return the steps of a run, in the order in which they began.
+
+        Raises:
+            UnknownName: the scope has no such run.
+        """
+        return self.get(scope, run_id).steps
+
+    def options(self, scope: Scope, run_id: str) -> JSON:
+        """Return what the run was created with.
+
+        Raises:
+            UnknownName: the scope has no such run.
+        """
+        with self._database.reading() as connection:
+            return require_run(connection, scope, run_id).options
+
+    def exchanges(self, scope: Scope, *, limit: int) -> tuple[Exchange, ...]:
+        """Return the last answered queries of the session, oldest first; none without a session."""
+        if scope.session is None:
+            return ()
+        query = _newest_first(scope, limit).where(
+            runs.c.status == "done", runs.c.answer.is_not(None)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return tuple(_exchange(row) for row in reversed(rows))
+
+
+def _newest_first(scope: Scope, limit: int) -> Select[Any]:
+    return (
+        select(runs)
+        .where(within(runs.c, scope))
+        .order_by(runs.c.created_at.desc(), runs.c.id.desc())
+        .limit(limit)
+    )
+
+
+def _run(row: Row[Any], steps: tuple[Step, ...]) -> Run:
+    return Run(
+        id=row.id,
+        scope=scope_of(row),
+        query=row.query,
+        status=row.status,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        answer=row.answer,
+        decision=None if row.decision is None else from_json(Decision, row.decision),
+        steps=steps,
+        error=row.error,
+    )
+
+
+def _exchange(row: Row[Any]) -> Exchange:
+    agents = row.decision["agents"] if row.decision else ()
+    return Exchange(run_id=row.id, query=row.query, answer=row.answer, agents=tuple(agents))

@@ -1,0 +1,202 @@
+"""The tables as SQLAlchemy types them.
+
+Every table carries the columns of its `Scope`. Money is an integer of nano-USD. The tables are
+Core tables: rows become the frozen values of `values.py` in the repositories, so that the object
+mapper, whose import takes longer than a query, is not needed. A change here needs a migration.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Named,
+    Table,
+    TypedColumns,
+    and_,
+)
+
+from ..values import Scope
+from .columns import JSON_VALUE, Prose, UtcTime
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class Scoped(TypedColumns):
+    """Whose row it is. `user` is a reserved word in PostgreSQL."""
+
+    tenant: Named[str]
+    user_id: Named[str]
+    session: Named[str | None]
+
+
+def within(columns: Scoped, scope: Scope) -> ColumnElement[bool]:
+    """Hold for the rows of the scope's tenant and user, and of its session if it names one."""
+    owner = and_(columns.tenant == scope.tenant, columns.user_id == scope.user)
+    return owner if scope.session is None else and_(owner, columns.session == scope.session)
+
+
+def scoped(scope: Scope) -> dict[str, Any]:
+    """Return the scope as the values of a new row."""
+    return {"tenant": scope.tenant, "user_id": scope.user, "session": scope.session}
+
+
+class RegistryColumns(Scoped):
+    """The registry of each tenant; its version grows with every change."""
+
+    tenant: Named[str] = Column(primary_key=True)
+    version: Named[int]
+
+
+class AgentColumns(Scoped):
+    """The agents that can be called now. `user_id` registered this version."""
+
+    tenant: Named[str] = Column(primary_key=True)
+    name: Named[str] = Column(primary_key=True)
+    version: Named[int]
+    spec: Named[Any] = Column(JSON_VALUE, nullable=False)
+    created_at: Named[datetime] = Column(UtcTime)
+    updated_at: Named[datetime] = Column(UtcTime)
+
+
+class AgentVersionColumns(Scoped):
+    """What every agent was at each of its versions; `spec` NULL: it was removed."""
+
+    tenant: Named[str] = Column(primary_key=True)
+    name: Named[str] = Column(primary_key=True)
+    version: Named[int] = Column(primary_key=True, autoincrement=False)
+    spec: Named[Any] = Column(JSON_VALUE, nullable=True)
+    created_at: Named[datetime] = Column(UtcTime)
+    updated_at: Named[datetime] = Column(UtcTime)
+
+
+class RunColumns(Scoped):
+    """One query each. Who works on it: `owner` until `lease_until`, as the `fence`-th claim."""
+
+    id: Named[str] = Column(primary_key=True)
+    query: Named[str] = Column(Prose)
+    options: Named[Any] = Column(JSON_VALUE, nullable=True)
+    status: Named[str]
+    created_at: Named[datetime] = Column(UtcTime)
+    finished_at: Named[datetime | None] = Column(UtcTime)
+    answer: Named[str | None] = Column(Prose)
+    decision: Named[Any] = Column(JSON_VALUE, nullable=True)
+    error: Named[str | None] = Column(Prose)
+    cancel_requested: Named[bool]
+    last_seq: Named[int]
+    owner: Named[str]
+    fence: Named[int]
+    lease_until: Named[datetime] = Column(UtcTime)
+
+
+class StepColumns(Scoped):
+    """What each run did; `key` stays the same when a run is resumed."""
+
+    run_id: Named[str] = Column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    key: Named[str] = Column(primary_key=True)
+    id: Named[str]
+    parent_id: Named[str | None]
+    name: Named[str]
+    agent: Named[str | None]
+    model: Named[str | None]
+    attempt: Named[int]
+    status: Named[str]
+    started_at: Named[datetime] = Column(UtcTime)
+    latency_s: Named[float | None]
+    input_tokens: Named[int | None] = Column(BigInteger)
+    output_tokens: Named[int | None] = Column(BigInteger)
+    cost_nano: Named[int | None] = Column(BigInteger)
+    error: Named[str | None] = Column(Prose)
+    output: Named[Any] = Column(JSON_VALUE, nullable=True)
+
+
+class EventColumns(Scoped):
+    """The event log of each run, from 1 without a gap; `type` is the class of the body."""
+
+    run_id: Named[str] = Column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    seq: Named[int] = Column(primary_key=True, autoincrement=False)
+    type: Named[str]
+    payload: Named[Any] = Column(JSON_VALUE, nullable=False)
+
+
+class MemoryColumns(Scoped):
+    """One row per user: `sequence` counts chunks added, `erasures` how often some were deleted."""
+
+    tenant: Named[str] = Column(primary_key=True)
+    user_id: Named[str] = Column(primary_key=True)
+    sequence: Named[int] = Column(BigInteger)
+    erasures: Named[int] = Column(BigInteger)
+
+
+class ChunkColumns(Scoped):
+    """What is remembered of the turns."""
+
+    tenant: Named[str] = Column(primary_key=True)
+    user_id: Named[str] = Column(primary_key=True)
+    id: Named[str] = Column(primary_key=True)
+    sequence: Named[int] = Column(BigInteger)
+    run_id: Named[str]
+    writer: Named[str]
+    text: Named[str] = Column(Prose)
+    created_at: Named[datetime] = Column(UtcTime)
+    tokens: Named[int]
+    vector: Named[bytes | None] = Column(LargeBinary)
+    trust: Named[float]
+    valid_from: Named[datetime | None] = Column(UtcTime)
+    superseded_by: Named[str | None]
+    expires_at: Named[datetime | None] = Column(UtcTime)
+
+
+class VectorColumns(Scoped):
+    """Embeddings by encoder and text; `digest` is the SHA-256 of the text in hex."""
+
+    tenant: Named[str] = Column(primary_key=True)
+    user_id: Named[str] = Column(primary_key=True)
+    encoder: Named[str] = Column(primary_key=True)
+    digest: Named[str] = Column(primary_key=True)
+    vector: Named[bytes] = Column(LargeBinary)
+
+
+class LedgerColumns(Scoped):
+    """Money set aside for calls and what they cost. A run id here needs no row in `runs`."""
+
+    id: Named[str] = Column(primary_key=True)
+    run_id: Named[str]
+    model: Named[str]
+    reserved_nano: Named[int | None] = Column(BigInteger)
+    settled_nano: Named[int | None] = Column(BigInteger)
+    status: Named[str]
+    created_at: Named[datetime] = Column(UtcTime)
+    expires_at: Named[datetime] = Column(UtcTime)
+
+
+registries = Table("registries", metadata, RegistryColumns)
+agents = Table("agents", metadata, AgentColumns)
+agent_versions = Table("agent_versions", metadata, AgentVersionColumns)
+runs = Table("runs", metadata, RunColumns)
+steps = Table("steps", metadata, StepColumns)
+events = Table("events", metadata, EventColumns)
+memories = Table("memories", metadata, MemoryColumns)
+chunks = Table("chunks", metadata, ChunkColumns)
+vectors = Table("vectors", metadata, VectorColumns)
+ledger = Table("ledger", metadata, LedgerColumns)
+
+Index(None, runs.c.tenant, runs.c.user_id, runs.c.created_at)
+Index(None, runs.c.tenant, runs.c.user_id, runs.c.session, runs.c.created_at)
+Index(None, runs.c.status, runs.c.lease_until)
+Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.sequence)
+Index(None, ledger.c.run_id)

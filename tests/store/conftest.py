@@ -1,0 +1,79 @@
+"""A store on a real SQLite file, a clock that is set by hand, and short ways to make values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callboard.store.chunks import ChunkRow
+from callboard.store.claims import Claim
+from callboard.store.engine import Store
+from callboard.values import Scope, Step, Usage
+
+
+@dataclass
+class Clock:
+    now: datetime = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/test.db"
+
+
+@pytest.fixture
+def store(url: str, clock: Clock) -> Iterator[Store]:
+    store = Store.open(url, clock=clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def scope() -> Scope:
+    return Scope(tenant="acme", user="ann", session="s1")
+
+
+@pytest.fixture
+def begin(store: Store, scope: Scope) -> Callable[..., Claim]:
+    def begin(
+        run_id: str = "r1", query: str = "Why?", scope: Scope = scope, owner: str = "me"
+    ) -> Claim:
+        return store.runs.create(scope, run_id, query, options={}, owner=owner, lease_s=30)
+
+    return begin
+
+
+@pytest.fixture
+def step(clock: Clock) -> Callable[..., Step]:
+    def step(key: str, run_id: str = "r1", **fields: Any) -> Step:
+        usage = Usage(input_tokens=10, output_tokens=5, cost_usd=Decimal("0.000123"))
+        values = {"id": f"id-{key}", "name": "act", "started_at": clock(), "usage": usage}
+        return Step(run_id=run_id, key=key, **(values | fields))
+
+    return step
+
+
+@pytest.fixture
+def chunk(clock: Clock) -> Callable[..., ChunkRow]:
+    def chunk(chunk_id: str, session: str | None = "s1", **fields: Any) -> ChunkRow:
+        values = {"run_id": "r1", "writer": "user", "text": chunk_id, "tokens": 3}
+        return ChunkRow(id=chunk_id, session=session, created_at=clock(), **(values | fields))
+
+    return chunk

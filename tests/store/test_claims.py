@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from callboard.errors import StoreError
+from callboard.store.engine import Store
+from callboard.store.runs import RunEnd
+from callboard.values import AnswerDelta
+
+
+def test_a_lease_that_holds_is_not_taken(store: Store, begin, clock) -> None:
+    begin()
+    clock.forward(29)
+    assert store.runs.claim_expired("you", 30) == ()
+
+
+def test_an_expired_run_is_taken_over_and_its_old_owner_refused(
+    store: Store, begin, step, clock, scope
+) -> None:
+    old = begin()
+    first = step("a", status="done")
+    store.runs.record(old, steps=[first], events=[AnswerDelta(text="a")])
+    clock.forward(31)
+    (new,) = store.runs.claim_expired("you", 30)
+    assert (new.scope, new.run_id, new.owner, new.fence) == (scope, "r1", "you", 2)
+    with pytest.raises(StoreError, match=r"'r1' was taken over from 'me' by 'you'"):
+        store.runs.record(old, steps=[step("a", status="failed")], events=[AnswerDelta(text="b")])
+    assert store.runs.steps(scope, "r1") == (first,)
+    assert store.runs.record(new, events=[AnswerDelta(text="c")]) == 2
+    assert store.runs.claim_expired("third", 30) == ()
+
+
+def test_a_run_that_comes_back_to_its_first_owner_has_a_new_fence(
+    store: Store, begin, clock
+) -> None:
+    first = begin()
+    clock.forward(31)
+    store.runs.claim_expired("you", 30)
+    clock.forward(31)
+    (again,) = store.runs.claim_expired("me", 30)
+    assert again.fence == 3
+    with pytest.raises(StoreError, match="taken over"):
+        store.runs.record(first)
+
+
+def test_an_owner_does_not_take_its_own_runs(store: Store, begin, clock) -> None:
+    begin()
+    clock.forward(31)
+    assert store.runs.claim_expired("me", 30) == ()
+
+
+def test_a_heartbeat_keeps_what_was_not_lost(store: Store, begin, clock) -> None:
+    begin("r1")
+    begin("r2")
+    clock.forward(31)
+    assert len(store.runs.claim_expired("you", 30, limit=1)) == 1
+    assert store.runs.heartbeat("me", 30) == 1
+    clock.forward(29)
+    assert store.runs.claim_expired("third", 30) == ()
+
+
+def test_released_runs_can_be_taken_at_once(store: Store, begin, clock) -> None:
+    begin()
+    assert store.runs.release("me") == 1
+    clock.forward(0.001)
+    assert len(store.runs.claim_expired("you", 30)) == 1
+
+
+def test_ended_runs_are_nobodys(store: Store, begin, clock) -> None:
+    store.runs.record(begin(), end=RunEnd(status="done"))
+    assert store.runs.heartbeat("me", 30) == 0
+    clock.forward(31)
+    assert store.runs.claim_expired("you", 30) == ()
+
+
+def test_no_run_is_taken_twice(store: Store, begin, clock) -> None:
+    for number in range(20):
+        begin(f"r{number:02}")
+    clock.forward(31)
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda n: store.runs.claim_expired(f"o{n}", 30, limit=4), range(8)))
+    ids = [claim.run_id for claims in taken for claim in claims]
+    assert sorted(ids) == [f"r{number:02}" for number in range(20)]
+
+
+def test_a_request_to_cancel_reaches_the_owner(store: Store, begin, scope) -> None:
+    claim = begin()
+    assert not store.runs.cancel_requested(claim)
+    assert store.runs.request_cancel(scope, "r1")
+    assert store.runs.cancel_requested(claim)
+    store.runs.record(claim, end=RunEnd(status="cancelled"))
+    assert not store.runs.request_cancel(scope, "r1")

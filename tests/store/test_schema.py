@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+import callboard.store.migrations
+from callboard.errors import StoreError
+from callboard.store.database import Database
+from callboard.store.engine import Store
+from callboard.store.schema import HEAD
+from callboard.store.tables import metadata
+from callboard.values import Scope
+
+
+def test_the_migrated_tables_are_the_declared_ones(url: str) -> None:
+    Store.open(url).close()
+    database = Database(url)
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+def test_every_table_says_whose_rows_it_holds() -> None:
+    for table in metadata.sorted_tables:
+        assert {"tenant", "user_id", "session"} <= set(table.c.keys())
+
+
+def test_head_is_the_last_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(*callboard.store.migrations.__path__))
+    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_an_empty_database_is_migrated_once(url: str) -> None:
+    first = Store.open(url)
+    assert first.upgrade() == (None, HEAD)
+    first.close()
+    second = Store.open(url)
+    assert second.upgrade() == (HEAD, HEAD)
+    second.close()
+
+
+def test_without_leave_to_migrate_an_empty_database_stays_empty(url: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="callboard db upgrade"):
+        Store.open(url, migrate=False)
+    assert b"CREATE TABLE" not in (tmp_path / "test.db").read_bytes()
+    Store.open(url).close()
+    Store.open(url, migrate=False).close()
+
+
+@pytest.mark.parametrize("migrate", [True, False])
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(url: str, migrate: bool) -> None:
+    store = Store.open(url)
+    store.agents.put(Scope(), "a", {"x": 1}, replace=False)
+    store.close()
+    database = Database(url)
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match=r"newer version.*'9999'.*pip install --upgrade"):
+        Store.open(url, migrate=migrate)
+    with database.writing() as connection:
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{HEAD}'")
+    database.close()
+    store = Store.open(url)
+    assert store.agents.get(Scope(), "a").spec == {"x": 1}
+    store.close()
+
+
+def test_a_failing_migration_leaves_nothing_behind(url: str) -> None:
+    database = Database(url)
+    with database.writing() as connection:
+        connection.exec_driver_sql("CREATE TABLE ledger (of_someone_else TEXT)")
+    with pytest.raises(StoreError, match="already exists"):
+        Store.open(url)
+    with database.reading() as connection:
+        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all()
+    database.close()
+    assert tables == ["ledger"]
+
+
+def test_processes_that_open_a_new_database_at_once_all_succeed(url: str) -> None:
+    script = (
+        "import sys; from callboard.store.engine import Store; import alembic.command;"
+        "print('ready', flush=True); sys.stdin.readline();"
+        "s = Store.open(sys.argv[1]); print(s.upgrade()[1]); s.close()"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out.strip(), err) == (0, HEAD, "")

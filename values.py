@@ -1,0 +1,400 @@
+"""The words of Callboard as plain values, and the protocols that users may supply.
+
+Nothing here does I/O, and nothing here knows a database, a model or a web page. Every value is
+frozen; what changes is a new value. Money is `Decimal` US dollars, or None when it is unknown:
+unknown is never written as 0. Instants are timezone-aware UTC. `codec.py` turns values into JSON
+and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, Protocol, TypeAlias
+
+JSON: TypeAlias = Any
+"""A JSON value: dict, list, str, int, float, bool or None."""
+
+Tier: TypeAlias = Literal["low", "mid", "high"]
+"""How much a memory module may cost. Source: BudgetMem, arXiv 2602.06025, section 3."""
+
+MemoryModule: TypeAlias = Literal["filter", "entities", "times", "topics", "summary"]
+"""The five modules of recall, in the order in which they run (the middle three side by side)."""
+
+MEMORY_MODULES: tuple[MemoryModule, ...] = ("filter", "entities", "times", "topics", "summary")
+
+RunStatus: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
+StepStatus: TypeAlias = Literal["running", "done", "failed", "cancelled"]
+Method: TypeAlias = Literal["retrieval", "reasoning", "fallback", "pinned"]
+"""How a decision was reached; `fallback`: no agent fitted, or what should have judged failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Whose data is meant. Every repository asks for one and every table has its columns.
+
+    A read sees the rows of its tenant and user; with a session, those of that session alone.
+    """
+
+    tenant: str = "local"
+    user: str = "local"
+    session: str | None = None
+
+
+# Money and use ---------------------------------------------------------------------------------
+
+NANO_PER_USD = 1_000_000_000
+
+
+def to_nano(cost_usd: Decimal) -> int:
+    """Return `cost_usd` in nano-USD, rounded up: a limit may be met early, never overrun."""
+    nano = cost_usd * NANO_PER_USD
+    whole = int(nano)
+    return whole if whole == nano else whole + 1
+
+
+def from_nano(nano: int) -> Decimal:
+    """Return nano-USD as US dollars, exactly."""
+    return Decimal(nano) / NANO_PER_USD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one call used. None is unknown, which is not 0."""
+
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
+    cost_usd: Decimal | None = Decimal(0)
+
+
+UNKNOWN_USAGE = Usage(input_tokens=None, output_tokens=None, cost_usd=None)
+
+
+def total_cost(usages: Iterable[Usage]) -> Decimal | None:
+    """Add the costs up; one unknown makes the total unknown."""
+    total = Decimal(0)
+    for usage in usages:
+        if usage.cost_usd is None:
+            return None
+        total += usage.cost_usd
+    return total
+
+
+def known_cost(usages: Iterable[Usage]) -> Decimal:
+    """Add up the costs that are known."""
+    return sum((usage.cost_usd for usage in usages if usage.cost_usd is not None), Decimal(0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Money set aside for one call; `amount_usd` None: no price is known and none was needed."""
+
+    id: str
+    amount_usd: Decimal | None
+
+
+class Meter(Protocol):
+    """Money that calls draw on: reserve an upper bound, call, then settle or release.
+
+    Passed to every model call, so that `models/` needs no database.
+    """
+
+    async def reserve(self, amount_usd: Decimal | None, *, model: str) -> Reservation:
+        """Set `amount_usd` aside (None: price unknown).
+
+        Raises:
+            BudgetExceeded: less than that is left, or the price is unknown under a limit.
+        """
+
+    async def settle(self, reservation: Reservation, usage: Usage) -> None:
+        """Replace the reservation by what the call really cost (None: unknown)."""
+
+    async def release(self, reservation: Reservation) -> None:
+        """Give the reservation back: the call cost nothing."""
+
+
+# The decision ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An agent that the router looked at, and why it was taken or left.
+
+    `score` is a probability in 0..1 that this agent should answer.
+    """
+
+    agent: str
+    score: float
+    chosen: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One wish of a query with several, and the agents that were chosen for it."""
+
+    text: str
+    agents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Which agents are called for a query, and why. Views and replays need nothing else."""
+
+    agents: tuple[str, ...]
+    method: Method
+    reason: str
+    confidence: float
+    in_scope: bool
+    candidates: tuple[Candidate, ...] = ()
+    parts: tuple[Part, ...] = ()
+    tiers: Mapping[MemoryModule, Tier] = field(default_factory=dict)
+    guard_score: float | None = None
+    guard_threshold: float | None = None
+    budget_usd: Decimal | None = None
+    registry_version: int = 0
+    latency_s: float = 0.0
+    cost_usd: Decimal | None = Decimal(0)
+
+    def part_for(self, agent: str) -> str | None:
+        """Return the wishes that `agent` was chosen for, or None where the query was not split."""
+        texts = [part.text for part in self.parts if agent in part.agents]
+        return " ".join(texts) or None
+
+
+# Memory ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """Where a statement comes from: a document or a stored chunk, and the words quoted."""
+
+    source: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memo:
+    """What recall hands to the agents: text, and the stored chunks that it was made from."""
+
+    text: str = ""
+    chunk_ids: tuple[str, ...] = ()
+    tokens: int = 0
+    tiers: Mapping[MemoryModule, Tier] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleSpec:
+    """A memory module as a policy sees it."""
+
+    name: MemoryModule
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleState:
+    """What is known before a module runs: the query, and what the modules before it found.
+
+    `budget` is what the caller asked for: a tier for every module, one tier per module, or auto.
+    """
+
+    module: ModuleSpec
+    query: str
+    texts: tuple[str, ...] = ()
+    budget: MemoryBudget = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierChoice:
+    """The tier that a policy chose for one module, and why."""
+
+    tier: Tier
+    reason: str
+
+
+class TierPolicy(Protocol):
+    """Chooses the tier of each memory module of a turn, one module after the other."""
+
+    def choose(self, state: ModuleState) -> TierChoice:
+        """Return the tier for `state.module`."""
+
+
+MemoryBudget: TypeAlias = Literal["auto", "low", "mid", "high"] | Mapping[MemoryModule, Tier]
+
+
+# Agents at work --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One earlier query of a session and the answer that it got."""
+
+    run_id: str
+    query: str
+    answer: str
+    agents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentTask:
+    """What one agent is asked to do; made of JSON, so that it can travel to another machine.
+
+    `query` is the user's whole query; `part` the wish meant for this agent when it was split.
+    """
+
+    run_id: str
+    agent: str
+    scope: Scope
+    query: str
+    part: str | None = None
+    memo: Memo = field(default_factory=Memo)
+    history: tuple[Exchange, ...] = ()
+
+    @property
+    def wish(self) -> str:
+        """What this agent should answer: its part, or else the whole query."""
+        return self.part or self.query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentResult:
+    """What one agent answered. `data` holds a typed answer as JSON.
+
+    `answered` False: the agent works but has nothing to say to this; `text` tells why.
+    """
+
+    agent: str
+    text: str
+    data: JSON = None
+    citations: tuple[Citation, ...] = ()
+    answered: bool = True
+
+
+class Executor(Protocol):
+    """Runs one agent on one task, here or on another machine."""
+
+    async def run(self, task: AgentTask) -> AgentResult:
+        """Return the agent's answer; raise what made it fail."""
+
+
+# The record of a turn --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that a run did. The same record feeds replay, CLI, app and benchmarks.
+
+    `key` names the step within its run and does not change when the run is resumed: a step that is
+    done is never done again. `usage` stands on leaves only, so that the sum over all steps is
+    the run's. `output` is what the step gave, as JSON.
+    """
+
+    id: str
+    run_id: str
+    key: str
+    name: str
+    parent_id: str | None = None
+    agent: str | None = None
+    model: str | None = None
+    attempt: int = 1
+    status: StepStatus = "running"
+    started_at: datetime
+    latency_s: float | None = None
+    usage: Usage = field(default_factory=Usage)
+    error: str | None = None
+    output: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One query's way through the house: the query, the decision, the steps, the answer."""
+
+    id: str
+    scope: Scope
+    query: str
+    status: RunStatus
+    created_at: datetime
+    finished_at: datetime | None = None
+    answer: str | None = None
+    decision: Decision | None = None
+    steps: tuple[Step, ...] = ()
+    error: str | None = None
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """The whole cost; None if that of a single call is unknown."""
+        return total_cost(step.usage for step in self.steps)
+
+    @property
+    def known_cost_usd(self) -> Decimal:
+        """The part of the cost that is known."""
+        return known_cost(step.usage for step in self.steps)
+
+    @property
+    def latency_s(self) -> float | None:
+        """Seconds from asking to the end; None while the run goes on."""
+        if self.finished_at is None:
+            return None
+        return (self.finished_at - self.created_at).total_seconds()
+
+
+# Events ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted:
+    """A step began."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnded:
+    """A step is done, failed or was cancelled."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """The router has decided."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A piece of what one agent of several is writing; not yet the answer."""
+
+    agent: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerDelta:
+    """A piece of the answer. Pieces are only ever appended, never withdrawn."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The run has ended; always the last event."""
+
+    status: RunStatus
+    answer: str | None = None
+    error: str | None = None
+
+
+EventBody: TypeAlias = StepStarted | StepEnded | Decided | Draft | AnswerDelta | Done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One entry of a run's event log; `seq` counts from 1 without a gap."""
+
+    run_id: str
+    seq: int
+    body: EventBody
