@@ -7,10 +7,8 @@ here: a model names the environment variable that holds its key.
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
-from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -32,7 +30,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, nearest
 
 CONFIG_FILE = "callboard.toml"
 PREFIX = "CALLBOARD_"
@@ -270,12 +268,6 @@ def _check_environment() -> None:
             raise ConfigurationError(
                 f"The environment variable {name!r} is not a setting{nearest(name, known)}"
             )
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ': did you mean X?' for a mistyped name, or '.' where nothing is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f": did you mean {near[0]!r}?" if near else "."
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:

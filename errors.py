@@ -15,6 +15,8 @@ Every message says what went wrong, with which value, and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class CallboardError(Exception):
     """The root of all errors that Callboard raises on purpose."""
@@ -57,3 +59,11 @@ class TimedOut(CallboardError):
 
 class StoreError(CallboardError):
     """The database can't be opened, is from another version, or is damaged."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ': did you mean X?' for a mistyped name, or '.' where nothing is near."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f": did you mean {near[0]!r}?" if near else "."

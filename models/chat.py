@@ -1,0 +1,75 @@
+"""What is said to a model and what it says back, whatever serves it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+from ..values import Usage
+
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A tool that the model wants called; `arguments` is the JSON text that the model wrote."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a chat. Text of agents and of memory never stands in a system message."""
+
+    role: Role
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSpec:
+    """A tool as it is offered to a model; `parameters` is a JSON schema."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One question to a model; `json_schema` is the form of the answer, where it is offered."""
+
+    messages: tuple[Message, ...]
+    max_tokens: int = 512
+    temperature: float = 0.0
+    tools: tuple[ToolSpec, ...] = ()
+    json_schema: Mapping[str, Any] | None = None
+    stop: tuple[str, ...] = ()
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatReply:
+    """What a model answered, what it used and how long it took."""
+
+    text: str
+    model: str
+    usage: Usage
+    latency_s: float
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str | None = None
+    attempts: int = 1
+
+
+class ChatModel(Protocol):
+    """Something that answers chat requests: an endpoint, or a script in a test."""
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """Return the whole reply."""
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[str | ChatReply]:
+        """Yield the text piece by piece, and at the end the whole reply."""

@@ -1,0 +1,68 @@
+"""Prices and bounds: unknown is not 0, free is 0, and a bound is never exceeded."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from callboard.config import ModelSettings, PriceSettings
+from callboard.models.chat import ChatRequest, Message, ToolSpec
+from callboard.models.prices import FREE, PriceBook, cost, input_bound, upper_bound
+
+PRICE = PriceSettings(input_per_million=Decimal(3), output_per_million=Decimal(15))
+
+
+def test_cost_is_exact():
+    assert cost(PRICE, 1, 1) == Decimal("0.000018")
+    assert cost(PRICE, 1_000_000, 0) == Decimal(3)
+
+
+@pytest.mark.parametrize(("read", "written"), [(None, 1), (1, None), (None, None)])
+def test_unknown_tokens_make_the_cost_unknown_unless_it_is_free(read, written):
+    assert cost(PRICE, read, written) is None
+    assert cost(FREE, read, written) == 0
+
+
+def test_an_unknown_price_is_none():
+    assert cost(None, 10, 10) is None
+    assert upper_bound(None, ChatRequest(messages=())) is None
+
+
+def test_settings_win_over_the_price_file():
+    book = PriceBook({"openai/x": PRICE})
+    assert book.price(ModelSettings(model="openai/x")) == PRICE
+    assert book.price(ModelSettings(model="openai/x", price=FREE)) == FREE
+
+
+def test_a_list_price_holds_at_the_vendors_endpoint_only():
+    book = PriceBook({"openai/x": PRICE})
+    assert book.price(ModelSettings(model="openai/x", api_base="http://127.0.0.1/v1")) is None
+
+
+def test_a_model_without_its_vendor_is_found():
+    book = PriceBook({"openai/x": PRICE})
+    assert book.price(ModelSettings(model="x")) == PRICE
+    assert book.price(ModelSettings(model="other/x")) is None
+
+
+def test_the_bundled_prices_are_dated_and_positive():
+    book = PriceBook.bundled()
+    assert book.date == "2026-11-22"
+    price = book.price(ModelSettings(model="openai/gpt-5"))
+    assert price == PriceSettings(input_per_million=Decimal("1.25"), output_per_million=Decimal(10))
+
+
+def test_the_bound_counts_everything_that_is_sent():
+    plain = ChatRequest(messages=(Message(role="user", content="hi"),))
+    tool = ToolSpec(name="add", description="Adds.", parameters={"type": "object"})
+    tooled = ChatRequest(messages=plain.messages, tools=(tool,))
+    formed = ChatRequest(messages=plain.messages, json_schema={"type": "object"})
+    wide = ChatRequest(messages=(Message(role="user", content="日本語" * 100),))
+    assert input_bound(plain) < input_bound(tooled)
+    assert input_bound(plain) < input_bound(formed)
+    assert input_bound(wide) > 900
+
+
+def test_text_that_can_not_be_encoded_is_counted():
+    assert input_bound(ChatRequest(messages=(Message(role="user", content="\ud800"),))) > 0
