@@ -1,0 +1,61 @@
+"""What an encoder is, and how one is loaded by its name.
+
+An encoder makes vectors of texts. Two encoders of one `name` make the same vectors, so that what is
+stored with the name beside it may be used again; another name means: encode again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors: TypeAlias = NDArray[np.float32]
+"""One vector `(dim,)` or many `(n, dim)`, float32."""
+
+
+class Encoder(Protocol):
+    """Makes vectors of texts; may be used from any thread."""
+
+    @property
+    def name(self) -> str:
+        """The identity of the weights: a name and the start of their hash."""
+
+    @property
+    def dim(self) -> int:
+        """The length of a vector."""
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return `(len(texts), dim)` float32, L2-normalised. Blocks: see `aencode`."""
+
+    async def aencode(self, texts: Sequence[str]) -> Vectors:
+        """Return the same in a worker thread, together with what others ask for just now."""
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the whole text has, without the marks at its ends."""
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of every text."""
+
+
+def load_encoder(name: str, cache_dir: Path) -> Encoder:
+    """Return the encoder `name`. Blocks; the first of "minilm" in a cache takes 10 to 20 s.
+
+    Args:
+        name: "minilm" (installed with Callboard), or a sentence-transformers model: the path of
+            its folder, or its name on the hub if it was downloaded before.
+        cache_dir: where the exported encoder is kept.
+
+    Raises:
+        ConfigurationError: the model is not on this machine, or damaged, or can't be exported.
+    """
+    if name == "minilm":
+        from .minilm import load_minilm
+
+        return load_minilm(cache_dir)
+    from .transformer import SentenceTransformerEncoder
+
+    return SentenceTransformerEncoder(name)

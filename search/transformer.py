@@ -1,0 +1,95 @@
+"""Any sentence-transformers model by name, served by torch on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ConfigurationError
+from .batcher import BATCH_TEXTS, Batcher
+from .encoder import Vectors
+
+if TYPE_CHECKING:
+    import torch
+
+
+class SentenceTransformerEncoder:
+    """A sentence-transformers model that is on this machine; nothing is downloaded.
+
+    Raises:
+        ConfigurationError: there is no such model on this machine, or it can't be loaded.
+    """
+
+    def __init__(self, model: str) -> None:
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            folder = _folder(model)
+            self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+        except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+            raise ConfigurationError(
+                f"The encoder {model!r} can't be loaded from this machine. Download it first "
+                f"('hf download {model}'), give the path of its folder, or set "
+                f"encoder = 'minilm'. The reason was: {error}"
+            ) from error
+        dim = self._model.get_embedding_dimension()
+        if dim is None:
+            raise ConfigurationError(
+                f"The encoder {model!r} does not say how long its vectors are. "
+                "Name a model that makes one vector per text."
+            )
+        self.dim = dim
+        self.name = f"{Path(model).name}-{_hash(self._model.parameters())}"
+        self._batcher = Batcher(self.encode)
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return `(len(texts), dim)` float32, L2-normalised. Blocks: see `aencode`."""
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        vectors = self._model.encode(
+            list(texts),
+            batch_size=BATCH_TEXTS,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+    async def aencode(self, texts: Sequence[str]) -> Vectors:
+        """Return the same in a worker thread, together with what others ask for just now."""
+        return await self._batcher.encode(texts)
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the whole text has, without the marks at its ends."""
+        return len(self._model.tokenizer.encode(text, add_special_tokens=False, verbose=False))
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of every text."""
+        return [self.count_tokens(text) for text in texts]
+
+
+def _folder(model: str) -> Path:
+    """Return where the model lies, without asking the hub.
+
+    Given a name that is not in the cache, sentence-transformers asks the hub all the same.
+    """
+    from huggingface_hub import snapshot_download
+
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
+    full = model if "/" in model else f"sentence-transformers/{model}"
+    return Path(snapshot_download(full, local_files_only=True))
+
+
+def _hash(parameters: Iterable[torch.Tensor]) -> str:
+    import torch
+
+    digest = sha256()
+    for tensor in parameters:
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:12]
