@@ -1,0 +1,1 @@
+"""Agents: what one is, the live registry, running one, its tools, and the refiner."""

@@ -1,0 +1,217 @@
+"""Answers out of documents: the passages that are near a query, and what they say word by word.
+
+Without a model an answer is a quotation with its source, or the honest word that nothing fits.
+Each agent's documents are read and indexed once per version, off the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+
+from ..search.encoder import Encoder
+from ..search.encoder import Vectors as Array
+from ..search.index import FusedHit, SearchIndex
+from ..store.vectors import Vectors
+from ..values import AgentResult, Citation, Scope
+from .passages import Passage, read_passages, sentences
+from .registry import Registered
+from .sentences import coverage, stems
+
+NEAR = 0.48
+"""A passage of at least this score answers the query: see `_found`.
+
+Chosen with MiniLM on tests/agents/questions.yaml: of 24 questions that the pages answer all but one
+score 0.50 or more, of 24 others none more than 0.40.
+"""
+WORDS = 0.1
+"""What it adds to the cosine if a passage holds all words of the query."""
+CANDIDATES, PASSAGES = 10, 3
+"""So many passages of the index are looked at closely; so many at most go to a model."""
+QUOTE_CHARS = 500
+"""A passage that is longer is quoted in part: the best sentence, and its neighbours."""
+NEIGHBOUR = 0.5
+"""A neighbour is quoted too if it has at least this share of the best sentence's cosine."""
+SHELVES = 64
+"""Agents whose indexes are kept; those asked for least recently are built again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A passage, its sentences, and their vectors `(n_sentences, dim)`."""
+
+    passage: Passage
+    parts: tuple[str, ...]
+    vectors: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """The passages of one agent by the id that they have in the index."""
+
+    entries: Mapping[str, Entry]
+    index: SearchIndex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A passage that is near enough, and what of it answers; `score` orders those found."""
+
+    passage: Passage
+    quote: str
+    score: float
+
+    @property
+    def citation(self) -> Citation:
+        """The words and where they stand."""
+        return Citation(source=self.passage.source, quote=self.quote)
+
+
+_Key: TypeAlias = tuple[str, str, int, tuple[str, ...]]
+
+
+class DocumentLibrary:
+    """Finds passages in the documents of agents; used on one event loop.
+
+    `vectors` keeps the vectors of passages, so that they are encoded once and not per process.
+    """
+
+    def __init__(self, encoder: Encoder, *, vectors: Vectors | None = None) -> None:
+        self._encoder = encoder
+        self._vectors = vectors
+        self._shelves: OrderedDict[_Key, asyncio.Task[Shelf]] = OrderedDict()
+
+    async def find(self, registered: Registered, scope: Scope, wish: str) -> tuple[Found, ...]:
+        """Return up to `PASSAGES` passages that are near `wish`, the best first.
+
+        Raises:
+            InvalidInput: a document is missing or can't be read.
+        """
+        shelf = await self._shelf(registered, scope)
+        (vector,) = await self._encoder.aencode([wish])
+        return await asyncio.to_thread(_search, shelf, wish, vector)
+
+    async def _shelf(self, registered: Registered, scope: Scope) -> Shelf:
+        """Return the agent's shelf; who asks at the same time waits for the same one."""
+        agent = registered.agent
+        key = (scope.tenant, agent.name, registered.version, agent.documents)
+        building = self._shelves.get(key)
+        if building is None:
+            building = asyncio.create_task(self._build(agent.documents, scope))
+            building.add_done_callback(partial(self._drop_failed, key))
+            self._shelves[key] = building
+            if len(self._shelves) > SHELVES:
+                self._shelves.popitem(last=False)
+        self._shelves.move_to_end(key)
+        return await asyncio.shield(building)
+
+    def _drop_failed(self, key: _Key, building: asyncio.Task[Shelf]) -> None:
+        if building.cancelled() or building.exception() is not None:
+            self._shelves.pop(key, None)
+
+    async def _build(self, documents: Sequence[str], scope: Scope) -> Shelf:
+        passages = await asyncio.to_thread(read_passages, documents)
+        parts = [tuple(sentences(passage.text)) for passage in passages]
+        texts = [passage.searchable for passage in passages]
+        lines = [
+            "\n".join((*passage.headings[-1:], part))
+            for passage, some in zip(passages, parts, strict=True)
+            for part in some
+        ]
+        rows = await self._encoded([*texts, *lines], scope)
+        index = SearchIndex()
+        ids = [str(number) for number in range(len(passages))]
+        await asyncio.to_thread(index.add, ids, texts, rows[: len(texts)])
+        ends = np.cumsum([len(some) for some in parts])
+        entries = {
+            id_: Entry(passage=passage, parts=some, vectors=vectors)
+            for id_, passage, some, vectors in zip(
+                ids, passages, parts, np.split(rows[len(texts) :], ends[:-1]), strict=True
+            )
+        }
+        return Shelf(entries=entries, index=index)
+
+    async def _encoded(self, texts: Sequence[str], scope: Scope) -> Array:
+        """Return `(len(texts), dim)` float32, from the store where it has them."""
+        if self._vectors is None:
+            return await self._encoder.aencode(texts)
+        name, size = self._encoder.name, self._encoder.dim * 4
+        stored = await asyncio.to_thread(self._vectors.get, scope, name, texts)
+        known = {text: row for text, row in stored.items() if len(row) == size}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            rows = np.ascontiguousarray(await self._encoder.aencode(new), dtype=np.float32)
+            made = {text: row.tobytes() for text, row in zip(new, rows, strict=True)}
+            await asyncio.to_thread(self._vectors.put, scope, name, made)
+            known |= made
+        return np.stack([np.frombuffer(known[text], dtype=np.float32) for text in texts])
+
+
+def _search(shelf: Shelf, wish: str, vector: Array) -> tuple[Found, ...]:
+    hits = shelf.index.search(wish, vector, CANDIDATES)
+    found = [_found(shelf.entries[hit.id], hit, wish, vector) for hit in hits]
+    near = [one for one in found if one.score >= NEAR]
+    return tuple(sorted(near, key=lambda one: -one.score)[:PASSAGES])
+
+
+def _found(entry: Entry, hit: FusedHit, wish: str, vector: Array) -> Found:
+    """Score a passage: the cosine of it or of its best sentence, and the share of words it holds.
+
+    A passage says several things, so that a query about one of them is nearer to a sentence.
+    """
+    passage = entry.passage
+    cosines = entry.vectors @ vector
+    wanted = stems(wish)
+    held = coverage(wanted, stems(passage.searchable)) if wanted else 0.0
+    whole = len(passage.text) <= QUOTE_CHARS
+    return Found(
+        passage=passage,
+        quote=passage.text if whole else excerpt(passage.text, entry.parts, cosines),
+        score=max(hit.similarity, float(cosines.max())) + WORDS * held,
+    )
+
+
+def excerpt(text: str, parts: Sequence[str], scores: Array) -> str:
+    """Return the best of `parts` with its better neighbours, up to `QUOTE_CHARS` of `text`.
+
+    `parts` stand in `text` in this order; `scores` `(len(parts),)` say how well each answers.
+    """
+    spans: list[tuple[int, int]] = []
+    for part in parts:
+        begin = text.index(part, spans[-1][1] if spans else 0)
+        spans.append((begin, begin + len(part)))
+    first = last = int(np.argmax(scores))
+    while first > 0 or last < len(parts) - 1:
+        before = float(scores[first - 1]) if first > 0 else -np.inf
+        after = float(scores[last + 1]) if last < len(parts) - 1 else -np.inf
+        wider = (first - 1, last) if before > after else (first, last + 1)
+        too_long = spans[wider[1]][1] - spans[wider[0]][0] > QUOTE_CHARS
+        if too_long or max(before, after) < NEIGHBOUR * scores.max():
+            break
+        first, last = wider
+    return text[spans[first][0] : spans[last][1]]
+
+
+def quoted(agent: str, found: Sequence[Found]) -> AgentResult:
+    """Return the best of what was found, word by word with its source, or that nothing fits."""
+    if not found:
+        text = f"Nothing in the documents of {agent} is near enough to answer this."
+        return AgentResult(agent=agent, text=text, answered=False)
+    best = found[0]
+    return AgentResult(
+        agent=agent,
+        text=f"{best.quote}\n\nSource: {best.passage.source}",
+        citations=(best.citation,),
+    )
+
+
+def cited(agent: str, text: str, found: Sequence[Found]) -> AgentResult:
+    """Return what a model wrote, with the passages that it names by number."""
+    citations = (one.citation for number, one in enumerate(found, 1) if f"[{number}]" in text)
+    return AgentResult(agent=agent, text=text, citations=tuple(citations))

@@ -1,0 +1,281 @@
+"""The live registry: which agents there are now, and which of them can run in this process.
+
+Specifications live in the database, so that every process sees the same agents; functions live in
+the process. An agent whose function, tool, document or model can't be found here is `detached`:
+it is shown with the reason, and not routed to. Bundled agents lie below all registered ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from ..errors import InvalidInput, UnknownName, nearest
+from ..store.agents import AgentRow, AgentRows
+from ..values import Scope
+from .functions import Function, portable, reference, resolve, signature
+from .passages import below, find_documents
+from .spec import Agent
+from .tools import find_tools
+
+AgentState: TypeAlias = Literal["live", "detached", "disabled", "bundled"]
+
+MAX_TENANTS = 256
+"""Tenants whose agents are kept in memory; those asked for least recently are read again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """An agent as it stands in this process; `reason` says why it is detached.
+
+    `version` counts the changes of this agent from 1; a bundled one has 0.
+    """
+
+    agent: Agent
+    version: int
+    state: AgentState
+    function: Function | None = None
+    reason: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Whether it may be routed to."""
+        return self.state in ("live", "bundled")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The agents of a tenant at one moment, by name.
+
+    The same object is returned until something changes, so `is` tells whether what was built from
+    it still holds. `version` is that of the stored agents: a function that arrives for a detached
+    one makes a new snapshot with the same version.
+    """
+
+    version: int
+    agents: tuple[Registered, ...]
+
+    @cached_property
+    def live(self) -> tuple[Registered, ...]:
+        """Those that may be routed to."""
+        return tuple(one for one in self.agents if one.live)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Registered]:
+        """All of them by name."""
+        return {one.agent.name: one for one in self.agents}
+
+
+class Registry:
+    """Registers, removes and lists agents; may be used from any thread.
+
+    `models` are the names of the configured models. `bundled` agents are not stored, and one that
+    is registered under the same name takes the place of a bundled one.
+    """
+
+    def __init__(
+        self, rows: AgentRows, *, models: Collection[str], bundled: Sequence[Agent] = ()
+    ) -> None:
+        self._rows = rows
+        self._models = frozenset(models)
+        self._bundled = tuple(bundled)
+        self._changing = threading.Lock()  # held while the database is written
+        self._lock = threading.Lock()  # held for moments, and never while a module is imported
+        self._functions: dict[tuple[str, str], dict[str, Function]] = {}
+        self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
+        self._changes = 0
+
+    def register(
+        self,
+        scope: Scope,
+        agent: Agent,
+        *,
+        function: Function | None = None,
+        replace: bool = False,
+    ) -> Registered:
+        """Register `agent` for the tenant; the same specification again changes nothing.
+
+        `function` answers for it in this process. Relative documents are stored as absolute paths.
+
+        Raises:
+            InvalidInput: the name is taken by another specification and `replace` is False, or a
+                model, function, tool or document can't be found. Nothing was changed.
+        """
+        agent = _complete(agent, function)
+        found = self._parts(agent, function)
+        # Defaults are left out, so that a field which a later version adds changes no agent.
+        spec = agent.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+        with self._changing, self._keeping(scope, agent, function):
+            row = self._rows.put(scope, agent.name, spec, replace=replace)
+        state: AgentState = "live" if agent.enabled else "disabled"
+        return Registered(agent=agent, version=row.version, state=state, function=found)
+
+    def unregister(self, scope: Scope, name: str) -> None:
+        """Remove an agent; a bundled one of the same name is seen again.
+
+        Raises:
+            UnknownName: no agent of this name is registered.
+        """
+        with self._changing:
+            removed = self._rows.remove(scope, name)
+            if removed:
+                with self._lock:
+                    self._functions.pop((scope.tenant, name), None)
+        if removed:
+            return
+        if name in self._lowest:
+            raise UnknownName(
+                f"The agent {name!r} is bundled, not registered. Register one of the same name "
+                "with enabled=False to hide it."
+            )
+        raise self._unknown(scope, name)
+
+    def get(self, scope: Scope, name: str) -> Registered:
+        """Return one agent.
+
+        Raises:
+            UnknownName: there is none of this name.
+        """
+        found = self.snapshot(scope).by_name.get(name)
+        if found is None:
+            raise self._unknown(scope, name)
+        return found
+
+    def snapshot(self, scope: Scope) -> Snapshot:
+        """Return the agents of the tenant as they are now, whichever process changed them."""
+        version = self._rows.version(scope)
+        known = self._snapshots.get(scope.tenant)
+        if known is not None and known.version == version:
+            return known
+        with self._lock:
+            changes = self._changes
+        version, rows = self._rows.snapshot(scope)
+        made = Snapshot(version=version, agents=self._agents(scope, rows))
+        with self._lock:
+            if changes == self._changes:
+                self._snapshots[scope.tenant] = made
+                self._snapshots.move_to_end(scope.tenant)
+            if len(self._snapshots) > MAX_TENANTS:
+                self._snapshots.popitem(last=False)
+        return made
+
+    @contextmanager
+    def _keeping(self, scope: Scope, agent: Agent, function: Function | None) -> Iterator[None]:
+        """Keep `function` for `agent` if the block, which stores the agent, succeeds.
+
+        A new reference is kept before, so that nobody sees the stored agent without its function.
+        """
+        if function is None or agent.function is None:
+            yield
+            return
+        key, ref = (scope.tenant, agent.name), agent.function
+        with self._lock:
+            before = self._functions.get(key, {})
+            self._functions[key] = {ref: function, **before}
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._functions[key] = before
+            raise
+        with self._lock:
+            self._functions[key] = {ref: function}
+            if before.get(ref) is not function:
+                self._changes += 1
+                self._snapshots.pop(scope.tenant, None)
+
+    def _agents(self, scope: Scope, rows: Sequence[AgentRow]) -> tuple[Registered, ...]:
+        agents = dict(self._lowest)
+        agents |= {row.name: self._registered(scope, row) for row in rows}
+        return tuple(agents[name] for name in sorted(agents))
+
+    @cached_property
+    def _lowest(self) -> Mapping[str, Registered]:
+        return {agent.name: self._bundle(agent) for agent in self._bundled}
+
+    def _bundle(self, agent: Agent) -> Registered:
+        try:
+            function = self._parts(agent, None)
+        except InvalidInput as error:
+            return Registered(agent=agent, version=0, state="detached", reason=str(error))
+        state: AgentState = "bundled" if agent.enabled else "disabled"
+        return Registered(agent=agent, version=0, state=state, function=function)
+
+    def _registered(self, scope: Scope, row: AgentRow) -> Registered:
+        try:
+            agent = Agent.model_validate(row.spec)
+        except InvalidInput as error:
+            return _unreadable(row, error)
+        kept = self._functions.get((scope.tenant, agent.name), {})
+        known = kept.get(agent.function or "")
+        try:
+            function = self._parts(agent, known)
+        except InvalidInput as error:
+            state: AgentState = "detached" if agent.enabled else "disabled"
+            return Registered(agent=agent, version=row.version, state=state, reason=str(error))
+        state = "live" if agent.enabled else "disabled"
+        return Registered(agent=agent, version=row.version, state=state, function=function)
+
+    def _parts(self, agent: Agent, function: Function | None) -> Function | None:
+        """Find all that `agent` needs in order to run here; return its function if it has one.
+
+        Raises:
+            InvalidInput: something can't be found.
+        """
+        who = f"Agent {agent.name!r}"
+        if agent.model is not None and agent.model not in self._models:
+            raise InvalidInput(
+                f"{who}: there is no model {agent.model!r}{nearest(agent.model, self._models)} "
+                f"Add [models.{agent.model}] to the settings, or name one of: "
+                f"{', '.join(sorted(self._models)) or 'none is configured'}."
+            )
+        try:
+            find_tools(agent.tools)
+            find_documents(agent.documents)
+            return None if agent.function is None else _function(agent.function, function)
+        except InvalidInput as error:
+            raise InvalidInput(f"{who}: {error}") from error
+
+    def _unknown(self, scope: Scope, name: str) -> UnknownName:
+
+        near = nearest(name, self.snapshot(scope).by_name)
+        return UnknownName(f"There is no agent {name!r}{near} 'callboard agents list' shows all.")
+
+
+def _complete(agent: Agent, function: Function | None) -> Agent:
+    """Return `agent` with the reference of its function, and documents that any process finds."""
+    changes: dict[str, Any] = {"documents": below(Path.cwd(), agent.documents)}
+    if function is not None:
+        ref = reference(function)
+        if agent.function not in (None, ref):
+            raise InvalidInput(
+                f"Agent {agent.name!r}: 'function' is {agent.function!r}, but the function given "
+                f"is {ref!r}. Leave one of them out."
+            )
+        changes["function"] = ref
+    return Agent.model_validate(agent.model_dump(exclude_unset=True) | changes)
+
+
+def _function(ref: str, given: Function | None) -> Function:
+    if given is None:
+        if not portable(ref):
+            raise InvalidInput(
+                f"the function {ref!r} exists only in the process that registered it. "
+                "Register it here too, or move it to the top of a module that can be imported."
+            )
+        given = resolve(ref)
+    signature(given)
+    return given
+
+
+def _unreadable(row: AgentRow, error: InvalidInput) -> Registered:
+    """Show an agent whose specification this version of Callboard does not understand."""
+    spec = row.spec if isinstance(row.spec, dict) else {}
+    agent = Agent.model_construct(name=row.name, description=str(spec.get("description", "")))
+    return Registered(agent=agent, version=row.version, state="detached", reason=str(error))

@@ -1,0 +1,217 @@
+"""What an agent is: a specification made of JSON, and nothing that runs.
+
+An agent answers in one of three ways. A `function` agent is a Python function, named as
+`module:qualname`. A `documents` agent quotes files. Every other agent is a `model` agent: a model
+with instructions, and with tools if it has any. Whatever is wrong with a specification is an
+`InvalidInput` that names the agent, the field, the value and the fix.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+import unicodedata
+from typing import Annotated, Any, Literal, NoReturn, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from ..errors import InvalidInput, nearest
+
+AgentKind: TypeAlias = Literal["function", "documents", "model"]
+
+DEFAULT_MODEL = "main"
+SLUG = re.compile(r"[a-z][a-z0-9_-]{1,63}")
+MIN_DESCRIPTION, MAX_DESCRIPTION = 10, 4000
+MAX_EXAMPLES, MAX_EXAMPLE = 1000, 1000
+MAX_INSTRUCTIONS = 20_000
+MAX_REFERENCES = 1000
+
+_UNUSED: dict[AgentKind, tuple[str, ...]] = {
+    "function": ("documents", "model", "tools", "instructions"),
+    "documents": ("tools",),
+    "model": (),
+}
+"""Fields that an agent of a kind would ignore; setting one is a contradiction."""
+
+
+def _printable(text: str, allowed: str = "") -> str:
+    for char in text:
+        if unicodedata.category(char) in ("Cc", "Cs") and char not in allowed:
+            raise ValueError(f"the control character {char!r} is not allowed; remove it")
+    return text
+
+
+def _line(text: str) -> str:
+    """Return `text` on one line: line breaks of a YAML block are spaces, not content."""
+    return _printable(" ".join(text.split()))
+
+
+def _description(text: str) -> str:
+    text = _line(text)
+    if not MIN_DESCRIPTION <= len(text) <= MAX_DESCRIPTION:
+        raise ValueError(
+            f"has {len(text)} characters; say in {MIN_DESCRIPTION} to {MAX_DESCRIPTION} "
+            "what the agent can do, the router chooses by it"
+        )
+    return text
+
+
+def _example(text: str) -> str:
+    text = _line(text)
+    if not 1 <= len(text) <= MAX_EXAMPLE:
+        raise ValueError(f"has {len(text)} characters; write a query of 1 to {MAX_EXAMPLE}")
+    return text
+
+
+def _instructions(text: str) -> str:
+    if len(text) > MAX_INSTRUCTIONS:
+        raise ValueError(f"has {len(text)} characters; at most {MAX_INSTRUCTIONS} are allowed")
+    return _printable(text, allowed="\n\r\t")
+
+
+def _reference(text: str) -> str:
+    module, colon, qualname = _printable(text.strip()).partition(":")
+    if not (module and colon and qualname) or ":" in qualname:
+        raise ValueError("write it as 'module:name', for example 'shop.orders:find_order'")
+    return text.strip()
+
+
+def _name(text: str) -> str:
+    """Return the path or tag `text`; refuse an empty one."""
+    if not _printable(text).strip():
+        raise ValueError("is empty; remove it")
+    return text.strip()
+
+
+_Reference: TypeAlias = Annotated[str, AfterValidator(_reference)]
+_Name: TypeAlias = Annotated[str, AfterValidator(_name), Field(max_length=4096)]
+
+
+class AgentLimits(BaseModel):
+    """How much one answer of an agent may take."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeout_s: float = Field(default=60.0, gt=0, le=3600, allow_inf_nan=False)
+    """For the whole answer, tools and all calls of the model included."""
+    max_tokens: int = Field(default=512, ge=1, le=100_000)
+    """Of one reply of the model."""
+    memo_tokens: int = Field(default=512, ge=0, le=100_000)
+    """Of what recall found; the rest is cut off."""
+    tool_rounds: int = Field(default=4, ge=0, le=20)
+    """How often the model may ask for tools before it has to answer."""
+
+
+def _default_model(fields: dict[str, Any]) -> str | None:
+    return None if fields.get("function") or fields.get("documents") else DEFAULT_MODEL
+
+
+class Agent(BaseModel):
+    """One agent: what it is called, what it can do and how it answers.
+
+    `documents` are paths, globs, or `package:relative/path` for files inside an installed package.
+    A documents agent quotes; with a `model` it has the model write the answer from the passages.
+    `examples` are queries that it answers, `counterexamples` such that look like its own and are
+    not: the router learns from both. `idempotent` says that the function may be run again after
+    a crash in the middle of it.
+
+    Raises:
+        InvalidInput: a field is unknown, missing or wrong, or two fields contradict each other.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    description: Annotated[str, AfterValidator(_description)]
+    examples: tuple[Annotated[str, AfterValidator(_example)], ...] = Field(
+        default=(), max_length=MAX_EXAMPLES
+    )
+    counterexamples: tuple[Annotated[str, AfterValidator(_example)], ...] = Field(
+        default=(), max_length=MAX_EXAMPLES
+    )
+    instructions: Annotated[str, AfterValidator(_instructions)] = ""
+    function: _Reference | None = None
+    documents: tuple[_Name, ...] = Field(default=(), max_length=MAX_REFERENCES)
+    model: _Name | None = Field(default_factory=_default_model)
+    tools: tuple[_Reference, ...] = Field(default=(), max_length=MAX_REFERENCES)
+    tags: tuple[_Name, ...] = Field(default=(), max_length=MAX_REFERENCES)
+    limits: AgentLimits = AgentLimits()
+    idempotent: bool = False
+    enabled: bool = True
+
+    @property
+    def kind(self) -> AgentKind:
+        """How the agent answers."""
+        if self.function is not None:
+            return "function"
+        return "documents" if self.documents else "model"
+
+    @field_validator("name")
+    @classmethod
+    def _slug(cls, name: str) -> str:
+        if not SLUG.fullmatch(name):
+            raise ValueError(
+                "use 2 to 64 small letters, digits, '-' or '_', and begin with a letter"
+                f"{_suggestion(name)}"
+            )
+        return name
+
+    @model_validator(mode="after")
+    def _no_contradiction(self) -> Agent:
+        for field in _UNUSED[self.kind]:
+            if getattr(self, field):
+                raise ValueError(
+                    f"{field!r} and {self.kind!r} are both set, but a {self.kind} agent does not "
+                    f"use {field!r}; remove one of them"
+                )
+        if self.kind == "model" and self.model is None:
+            raise ValueError(
+                "no 'model', 'function' or 'documents' is set, so nothing could answer; "
+                f"set one, or leave 'model' out for {DEFAULT_MODEL!r}"
+            )
+        return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explained(cls, data: Any, handler: ModelWrapValidatorHandler[Agent]) -> Agent:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            _refuse(data, error)
+
+
+def _suggestion(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9_]+", "-", plain).lstrip("-_0123456789")[:64].rstrip("-_")
+    return f", for example {slug!r}" if SLUG.fullmatch(slug) else ""
+
+
+def _refuse(data: Any, error: ValidationError) -> NoReturn:
+    """Raise `InvalidInput` for the first thing that is wrong, unknown keys before all others."""
+    name = data.get("name") if isinstance(data, dict) else None
+    who = f"Agent {reprlib.repr(name)}" if name is not None else "The agent"
+    errors = [
+        e for e in error.errors(include_url=False) if e["type"] != "default_factory_not_called"
+    ]
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    path = ".".join(str(step) for step in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = AgentLimits if first["loc"][0] == "limits" and len(first["loc"]) > 1 else Agent
+        hint = nearest(str(first["loc"][-1]), known.model_fields)
+        raise InvalidInput(f"{who}: {path!r} is not a field of an agent{hint}") from error
+    if first["type"] == "missing":
+        raise InvalidInput(f"{who}: {path!r} is missing. Add it.") from error
+    message = first["msg"].removeprefix("Value error, ").rstrip(".").replace("tuple", "list")
+    if not path:
+        raise InvalidInput(f"{who}: {message}.") from error
+    value = reprlib.repr(first["input"])
+    raise InvalidInput(f"{who}: {path!r} is {value}: {message}.") from error
