@@ -1,0 +1,95 @@
+"""Sentences prepared for comparing, and how much two of them are about the same thing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .facts import Fact, Facts, facts_of, masked
+from .measures import Measure, is_calendar, measures
+from .polarity import aligned
+from .quantities import quantities
+from .sentences import Piece, stems
+
+_PRONOUN = re.compile(r"^(?:it|they|this|that|these|those|he|she|we)\b", re.IGNORECASE)
+_TOKEN = re.compile(r"#|\w+(?:['’]\w+)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One sentence and what it is made of.
+
+    `words` has # for quantities and names; `topic` are the stems without quantities; `context` are
+    those of the query where the sentence leaves its subject open; `clause` marks what follows a
+    semicolon; `names` come with their stems.
+    """
+
+    piece: Piece
+    facts: Facts
+    words: tuple[str, ...]
+    topic: frozenset[str]
+    context: frozenset[str]
+    clause: bool
+    names: tuple[tuple[Fact, frozenset[str]], ...]
+    measures: tuple[Measure, ...]
+
+
+def claims_of(parts: Sequence[Piece], context: frozenset[str] = frozenset()) -> list[Claim]:
+    """Return the claim of each piece; `context` are the stems of the query."""
+    claims = []
+    clause = False
+    for piece in parts:
+        claims.append(_claim(piece, context, clause))
+        clause = piece.text.endswith(";")
+    return claims
+
+
+def _claim(piece: Piece, context: frozenset[str], clause: bool) -> Claim:
+    facts = facts_of([piece])
+    bare = _bare(piece.quote, facts)
+    names = [fact for fact in facts.stated if fact.kind != "quantity" and fact.kind != "link"]
+    topic = stems(bare).union(*(stems(fact.text) for fact in names if fact.kind == "name"))
+    # "It takes five days": what "it" is stands in the query.
+    is_open = clause or not topic or _PRONOUN.match(piece.quote)
+    return Claim(
+        piece=piece,
+        facts=facts,
+        words=tuple(_TOKEN.findall(bare.casefold())),
+        topic=topic,
+        context=context if is_open else frozenset(),
+        clause=clause,
+        names=tuple((fact, stems(fact.text)) for fact in names if not is_calendar(fact.text)),
+        measures=measures(masked(piece.quote)),
+    )
+
+
+def _bare(text: str, facts: Facts) -> str:
+    """Return `text` with # for each quantity and name."""
+    for quantity in reversed(quantities(masked(text))):
+        text = f"{text[: quantity.start]} # {text[quantity.end :]}"
+    for fact in facts.stated:
+        if fact.kind != "quantity" and not is_calendar(fact.text):
+            text = text.replace(fact.text, " # ")
+    return text
+
+
+def likeness(one: Claim, other: Claim) -> float:
+    """Return how much two sentences are about the same, 0..1: the share of the shorter one's words.
+
+    Names that differ may be the very point, so they do not count.
+    """
+    left = aligned(one.topic - _foreign(one, other), other.topic)
+    right = aligned(other.topic - _foreign(other, one), one.topic)
+    best = 0.0
+    for a, b in ((left, right), (left | one.context, right | other.context)):
+        shared, shorter = len(a & b), min(len(a), len(b))
+        if shared > 1 or shared == shorter == 1:
+            best = max(best, shared / shorter)
+    return best
+
+
+def _foreign(one: Claim, other: Claim) -> frozenset[str]:
+    """Return the stems of the names of `one` that `other` has not."""
+    own = (stems for name, stems in one.names if not other.facts.holds(name))
+    return frozenset[str]().union(*own) - other.topic

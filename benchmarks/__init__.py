@@ -1,0 +1,1 @@
+"""Benchmarks: speed and quality, measured by commands that anyone can run again."""
