@@ -1,0 +1,1 @@
+"""The five modules of recall (BudgetMem): filter; entities, times, topics; summary."""

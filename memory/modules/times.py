@@ -1,0 +1,244 @@
+"""times: the dates and times that passages speak of, each resolved by the passage's date.
+
+"Yesterday" means nothing in a memo that is read a year later; "yesterday = 7 May 2023" does.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import day_abbr, day_name, month_abbr, month_name
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from dateutil.relativedelta import relativedelta
+
+from ...values import ModuleSpec
+from ..chunks import day
+from .base import Module, Outcome, Passage, Reading, rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeMention:
+    """A date or time as it was written, and what it means.
+
+    `value` is ISO 8601 as far as it is known: a day, month, year, week (`2023-W18`) or clock
+    time. `relative`: it was told from the passage's date.
+    """
+
+    text: str
+    value: str
+    relative: bool
+    chunk_id: str
+
+    @property
+    def meaning(self) -> str:
+        """The value as people write it."""
+        if "W" in self.value:
+            monday = datetime.strptime(f"{self.value}-1", "%G-W%V-%u")
+            return f"the week of {day(monday)}"
+        if len(self.value) == len("2023-05-07"):
+            return day(datetime.fromisoformat(self.value))
+        if len(self.value) == len("2023-05"):
+            return datetime.fromisoformat(f"{self.value}-01").strftime("%B %Y")
+        return self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """The dates and times found, in the order of the passages."""
+
+    mentions: tuple[TimeMention, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """One line for each, as a policy reads them."""
+        return tuple(f"{mention.text} = {mention.meaning}" for mention in self.mentions)
+
+
+_MONTHS = {
+    name.casefold(): number
+    for names in (month_name, month_abbr)
+    for number, name in enumerate(names)
+    if name
+} | {"sept": 9}
+_DAYS = {
+    name.casefold(): number for names in (day_name, day_abbr) for number, name in enumerate(names)
+} | {"tues": 1, "thur": 3, "thurs": 3}
+_NUMBERS = {
+    "a": 1,
+    "an": 1,
+    "one": 1,
+    "two": 2,
+    "a couple of": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "eleven": 11,
+    "twelve": 12,
+}
+
+# "May", "Mar" or "Sun" alone are words too: months need a day or year beside them, weekdays a
+# last, next or this.
+_MONTH = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.?"
+_WEEKDAY = "|".join(sorted(_DAYS, key=len, reverse=True))
+_DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?"
+_YEAR = r"(?P<year>(?:19|20)\d\d)"
+_COUNT = rf"(?P<count>\d{{1,3}}|{'|'.join(sorted(_NUMBERS, key=len, reverse=True))})"
+_UNIT = r"(?P<unit>day|week|month|year)s?"
+
+_NEAR_DAYS = {
+    "the day before yesterday": -2,
+    "yesterday": -1,
+    "last night": -1,
+    "today": 0,
+    "tonight": 0,
+    "this morning": 0,
+    "this afternoon": 0,
+    "this evening": 0,
+    "the day after tomorrow": 2,
+    "tomorrow": 1,
+}
+_TURNS = {"last": -1, "this": 0, "next": 1}
+
+_Meaning = Callable[[re.Match[str], date], str | None]
+
+
+def _iso(match: re.Match[str], said: date) -> str | None:
+    return _day(int(match["year"]), int(match["month"]), int(match["day"]))
+
+
+def _written(match: re.Match[str], said: date) -> str | None:
+    year = int(match["year"]) if match["year"] else said.year
+    return _day(year, _MONTHS[match["month"].casefold()], int(match["day"]))
+
+
+def _month_of_year(match: re.Match[str], said: date) -> str | None:
+    return f"{int(match['year']):04d}-{_MONTHS[match['month'].casefold()]:02d}"
+
+
+def _near_day(match: re.Match[str], said: date) -> str | None:
+    return (said + timedelta(days=_NEAR_DAYS[_plain(match[0])])).isoformat()
+
+
+def _counted(match: re.Match[str], said: date) -> str | None:
+    count = match["count"].casefold()
+    number = int(count) if count.isdigit() else _NUMBERS[_plain(count)]
+    ahead = "ahead" in match.re.groupindex
+    return _moved(said, number if ahead else -number, match["unit"].casefold())
+
+
+def _turned(match: re.Match[str], said: date) -> str | None:
+    return _moved(said, _TURNS[match["turn"].casefold()], match["unit"].casefold())
+
+
+def _weekday(match: re.Match[str], said: date) -> str | None:
+    turn, weekday = _TURNS[match["turn"].casefold()], _DAYS[match["weekday"].casefold()]
+    ahead = (weekday - said.weekday()) % 7
+    if turn < 0:
+        ahead -= 7
+    elif turn > 0 and ahead == 0:
+        ahead = 7
+    return (said + timedelta(days=ahead)).isoformat()
+
+
+_RULES: tuple[tuple[re.Pattern[str], _Meaning], ...] = tuple(
+    (re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])", re.IGNORECASE), meaning)
+    for pattern, meaning in (
+        (r"(?P<year>(?:19|20)\d\d)-(?P<month>\d\d)-(?P<day>\d\d)", _iso),
+        (rf"{_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?", _written),
+        (rf"{_MONTH} {_DAY}(?:,? {_YEAR})?", _written),
+        (rf"{_MONTH},? (?:of )?{_YEAR}", _month_of_year),
+        (rf"(?<=in ){_YEAR}", lambda match, said: match["year"]),
+        ("|".join(_NEAR_DAYS), _near_day),
+        (rf"{_COUNT} {_UNIT} (?P<ahead>from now)", _counted),
+        (rf"(?P<ahead>in) {_COUNT} {_UNIT}", _counted),
+        (rf"{_COUNT} {_UNIT} (?:ago|back)", _counted),
+        (rf"(?P<turn>last|this|next) (?P<weekday>{_WEEKDAY})", _weekday),
+        (r"(?P<turn>last|this|next) (?P<unit>week|month|year)(?:end)?", _turned),
+        (r"[0-2]?\d:[0-5]\d(?: ?[ap]\.?m\b)?|1?\d ?[ap]m", lambda match, said: _clock(match[0])),
+    )
+)
+
+
+def _day(year: int, month: int, day_of_month: int) -> str | None:
+    try:
+        return date(year, month, day_of_month).isoformat()
+    except ValueError:
+        return None
+
+
+def _moved(said: date, number: int, unit: str) -> str | None:
+    try:
+        match unit:
+            case "day":
+                return (said + timedelta(days=number)).isoformat()
+            case "week":
+                return (said + timedelta(weeks=number)).strftime("%G-W%V")
+            case "month":
+                return (said + relativedelta(months=number)).strftime("%Y-%m")
+            case _:
+                return str((said + relativedelta(years=number)).year)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _clock(text: str) -> str | None:
+    match = re.match(r"(\d{1,2})(?::(\d\d))? ?([ap])?", text.casefold())
+    if match is None:
+        return None
+    hour, minute, half = int(match[1]), int(match[2] or 0), match[3]
+    if half:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half == "p" else 0)
+    return f"{hour:02d}:{minute:02d}" if hour < 24 else None
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def find_times(given: Reading) -> Times:
+    """Find what the rules know: ISO and English dates, clock times, and words like "3 days ago"."""
+    return Times(mentions=tuple(one for passage in given.passages for one in _mentions(passage)))
+
+
+def _mentions(passage: Passage) -> Iterator[TimeMention]:
+    said = passage.created_at.date()
+    taken: set[int] = set()
+    found: list[tuple[int, TimeMention]] = []
+    for pattern, meaning in _RULES:
+        for match in pattern.finditer(passage.text):
+            place = range(*match.span())
+            if taken.intersection(place) or (value := meaning(match, said)) is None:
+                continue
+            taken.update(place)
+            # A clock time is no date; a date whose year was not said was told from the passage's.
+            relative = value[:4].isdigit() and value[:4] not in match[0]
+            mention = TimeMention(
+                text=_plain(match[0]), value=value, relative=relative, chunk_id=passage.id
+            )
+            found.append((match.start(), mention))
+    seen = sorted(found, key=lambda pair: pair[0])
+    yield from dict.fromkeys(mention for _, mention in seen)
+
+
+TIMES: Module[Reading, Times] = Module(
+    spec=ModuleSpec(
+        name="times",
+        description=(
+            "Finds the dates, times, durations and order of events in the passages kept, and "
+            "resolves words such as yesterday or next month by the day on which they were said. "
+            "Pays when the query asks when something happened, how long, how often, what came "
+            "before or after, or what holds now."
+        ),
+    ),
+    returns=Outcome[Times],
+    tiers={"low": rules(find_times)},
+)
