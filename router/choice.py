@@ -1,0 +1,216 @@
+"""From scores to a decision: which agents, and the reason for each that was taken or left.
+
+Plain functions of what retrieval found and what the model judged; nothing is asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from ..agents.registry import Snapshot
+from ..config import RouterSettings
+from ..errors import UnknownName, nearest
+from ..values import Candidate, Decision, Part
+from .guard import Verdict
+from .reasoning import Judgement
+from .retrieval import AgentScore, Retrieval
+from .selection import smallest_set
+
+JUDGED_SHARE = 0.4
+"""What the mean of an agent's probability and the model's word (0 or 1) must reach."""
+SHOWN = 8
+"""Candidates kept with a decision, besides those chosen."""
+
+
+def choose(retrieval: Retrieval, verdict: Verdict, settings: RouterSettings) -> Decision:
+    """Decide by retrieval alone."""
+    if not verdict.in_scope:
+        return _rejected(retrieval, verdict)
+    several = len(retrieval.parts) > 1
+    parts: list[Part] = []
+    held: list[float] = []
+    for scored in retrieval.parts:
+        fits = scored.in_scope >= verdict.threshold
+        shares = [score.probability for score in scored.scores]
+        most = 1 if several else settings.max_agents
+        chosen = smallest_set(shares, mass=settings.mass, most=most) if fits else ()
+        parts.append(Part(text=scored.text, agents=tuple(scored.scores[i].agent for i in chosen)))
+        if chosen:
+            held.append(sum(shares[index] for index in chosen))
+    agents = _capped(parts, retrieval, settings.max_agents)
+    return Decision(
+        agents=agents,
+        method="retrieval",
+        reason=_retrieval_reason(parts, retrieval, agents),
+        confidence=round(min(1.0, min(held)), 4),
+        in_scope=True,
+        candidates=candidates(retrieval, agents),
+        parts=tuple(parts) if several else (),
+    )
+
+
+def combine(
+    retrieved: Decision, judgement: Judgement, retrieval: Retrieval, max_agents: int
+) -> Decision:
+    """Let the model's word and the probabilities decide together; neither overrules the other."""
+    best = best_scores(retrieval)
+    word = {
+        name: (score.probability + (name in judgement.agents)) / 2 for name, score in best.items()
+    }
+    agents = tuple(
+        sorted(
+            (name for name, value in word.items() if value >= JUDGED_SHARE),
+            key=lambda name: -word[name],
+        )[:max_agents]
+    )
+    # A query that the model finds out of scope stays in only where retrieval is sure of it.
+    in_scope = bool(judgement.agents) or (retrieved.in_scope and bool(agents))
+    agents = agents if in_scope else ()
+    return replace(
+        retrieved,
+        agents=agents,
+        method="reasoning",
+        reason=judgement.reason or "The model gave no reason.",
+        confidence=round(min((word[name] for name in agents), default=1.0), 4),
+        in_scope=in_scope,
+        candidates=candidates(retrieval, agents, judged=judgement.agents),
+        parts=tuple(
+            replace(part, agents=tuple(name for name in part.agents if name in agents))
+            for part in retrieved.parts
+        ),
+        cost_usd=judgement.cost_usd,
+    )
+
+
+def pin(names: Sequence[str], snapshot: Snapshot, retrieval: Retrieval) -> Decision:
+    """Take the agents that the caller named.
+
+    Raises:
+        UnknownName: one of them does not exist or can't be called now.
+    """
+    check_names(names, snapshot)
+    agents = tuple(dict.fromkeys(names))
+    return Decision(
+        agents=agents,
+        method="pinned",
+        reason=f"The caller named {', '.join(agents)}.",
+        confidence=1.0,
+        in_scope=True,
+        candidates=candidates(retrieval, agents, pinned=True),
+    )
+
+
+def check_names(names: Sequence[str], snapshot: Snapshot) -> None:
+    """See that agents of these names can be called.
+
+    Raises:
+        UnknownName: one of them does not exist, or is detached or disabled.
+    """
+    live = {registered.agent.name for registered in snapshot.live}
+    for name in names:
+        if name not in live:
+            raise UnknownName(
+                f"No agent {name!r} can be called{nearest(name, live)} "
+                "'callboard agents list' shows all."
+            )
+
+
+def shortlist(retrieval: Retrieval, length: int) -> tuple[str, ...]:
+    """Return the most probable agents over all parts, the best first."""
+    best = best_scores(retrieval)
+    return tuple(sorted(best, key=lambda name: -best[name].probability)[:length])
+
+
+def best_scores(retrieval: Retrieval) -> dict[str, AgentScore]:
+    """Return each agent's score in the part that it fits best."""
+    best: dict[str, AgentScore] = {}
+    for part in retrieval.parts:
+        for score in part.scores:
+            if score.agent not in best or score.probability > best[score.agent].probability:
+                best[score.agent] = score
+    return best
+
+
+def candidates(
+    retrieval: Retrieval,
+    chosen: Collection[str],
+    *,
+    judged: Collection[str] | None = None,
+    pinned: bool = False,
+) -> tuple[Candidate, ...]:
+    """Return the agents that were looked at, the most probable first, each with its reason."""
+    best = best_scores(retrieval)
+    order = sorted(best, key=lambda name: -best[name].probability)
+    shown = [name for rank, name in enumerate(order) if rank < SHOWN or name in chosen]
+    missing = [name for name in chosen if name not in best]
+    found = [
+        Candidate(
+            agent=name,
+            score=best[name].probability,
+            chosen=name in chosen,
+            reason=_evidence(best[name], judged, pinned and name in chosen),
+        )
+        for name in shown
+    ]
+    return (
+        *found,
+        *(
+            Candidate(agent=name, score=0.0, chosen=True, reason="named by the caller")
+            for name in missing
+        ),
+    )
+
+
+def _rejected(retrieval: Retrieval, verdict: Verdict) -> Decision:
+    if not any(part.scores for part in retrieval.parts):
+        reason = "No agent is registered that could be called."
+    else:
+        reason = (
+            f"Out of scope: the query fits no agent well enough "
+            f"(score {verdict.score:.2f}, threshold {verdict.threshold:.2f})."
+        )
+    return Decision(
+        agents=(),
+        method="retrieval",
+        reason=reason,
+        confidence=round(1 - verdict.score, 4),
+        in_scope=False,
+        candidates=candidates(retrieval, ()),
+    )
+
+
+def _capped(parts: Sequence[Part], retrieval: Retrieval, most: int) -> tuple[str, ...]:
+    names = list(dict.fromkeys(name for part in parts for name in part.agents))
+    best = best_scores(retrieval)
+    kept = set(sorted(names, key=lambda name: -best[name].probability)[:most])
+    return tuple(name for name in names if name in kept)
+
+
+def _retrieval_reason(parts: Sequence[Part], retrieval: Retrieval, agents: Collection[str]) -> str:
+    sentences = []
+    for part, scored in zip(parts, retrieval.parts, strict=True):
+        subject = f"for {part.text!r}: " if len(parts) > 1 else ""
+        called = [score for score in scored.scores if score.agent in part.agents]
+        kept = [score for score in called if score.agent in agents]
+        if kept:
+            named = "; ".join(f"{score.agent}, {_likeness(score)}" for score in kept)
+            sentences.append(f"{subject}{named}")
+        elif called:
+            sentences.append(f"{subject}left out, since no more agents may be called")
+        else:
+            sentences.append(f"{subject}no agent fits")
+    return " ".join(f"{text[0].upper()}{text[1:]}." for text in sentences)
+
+
+def _likeness(score: AgentScore) -> str:
+    return f"near to its {score.kind} {score.nearest!r} ({score.cosine:.2f})"
+
+
+def _evidence(score: AgentScore, judged: Collection[str] | None, pinned: bool) -> str:
+    said = ""
+    if pinned:
+        said = "named by the caller; "
+    elif judged is not None:
+        said = "the model chose it; " if score.agent in judged else "the model left it; "
+    return f"{said}{_likeness(score)}"

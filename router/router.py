@@ -1,0 +1,146 @@
+"""The router: retrieval first, the reasoning router where retrieval is not sure.
+
+Retrieval scores every agent in milliseconds; when it is sure, its set is the decision and no model
+is asked. When it is not, a model judges a shortlist and its word is combined with the scores. If
+that call fails, the retrieval set stands and the decision says so: routing never fails a turn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from ..agents.registry import Snapshot
+from ..config import RouterSettings
+from ..errors import CallboardError
+from ..models.gateway import Gateway
+from ..models.journal import Journal
+from ..values import Decision, Exchange, MemoryModule, Tier
+from .choice import choose, combine, pin, shortlist
+from .guard import Verdict, judge_scope
+from .reasoning import judge
+from .retrieval import Retrieval, RetrievalRouter
+from .scoring import GUARD_THRESHOLD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A query as the router gets it: with what the caller pins, forbids and grants."""
+
+    query: str
+    agents: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    history: tuple[Exchange, ...] = ()
+    budget_usd: Decimal | None = None
+    tiers: Mapping[MemoryModule, Tier] = field(default_factory=dict)
+
+
+class Router:
+    """Chooses the agents of a query. One instance serves all queries of a Board."""
+
+    def __init__(
+        self, retrieval: RetrievalRouter, settings: RouterSettings, gateway: Gateway
+    ) -> None:
+        self._retrieval = retrieval
+        self._settings = settings
+        self._gateway = gateway
+
+    async def route(self, question: Question, snapshot: Snapshot, journal: Journal) -> Decision:
+        """Decide in one go: retrieve, guard, decide."""
+        started = time.perf_counter()
+        retrieval = await self.retrieve(question, snapshot)
+        verdict = self.guard(retrieval)
+        return await self.decide(question, snapshot, retrieval, verdict, journal, started=started)
+
+    async def retrieve(self, question: Question, snapshot: Snapshot) -> Retrieval:
+        """Score the agents that the question may call."""
+        context = question.history[-1].query if question.history else ""
+        return await self._retrieval.retrieve(
+            question.query, snapshot, context=context, exclude=question.exclude
+        )
+
+    def guard(self, retrieval: Retrieval) -> Verdict:
+        """Tell whether the query is in scope."""
+        threshold = self._settings.guard_threshold
+        return judge_scope(retrieval, GUARD_THRESHOLD if threshold is None else threshold)
+
+    async def decide(
+        self,
+        question: Question,
+        snapshot: Snapshot,
+        retrieval: Retrieval,
+        verdict: Verdict,
+        journal: Journal,
+        *,
+        started: float,
+    ) -> Decision:
+        """Choose the set. `started` is the `time.perf_counter()` at which routing began.
+
+        Raises:
+            UnknownName: a pinned agent does not exist or can't be called.
+        """
+        if question.agents is not None:
+            decision = pin(question.agents, snapshot, retrieval)
+        else:
+            decision = choose(retrieval, verdict, self._settings)
+            if self._needs_a_model(retrieval, decision, verdict):
+                decision = await self._judged(decision, question, snapshot, retrieval, journal)
+            if not decision.agents:
+                decision = self._fall_back(decision, snapshot)
+        return replace(
+            decision,
+            tiers=question.tiers,
+            guard_score=round(verdict.score, 4),
+            guard_threshold=verdict.threshold,
+            budget_usd=question.budget_usd,
+            registry_version=retrieval.registry_version,
+            latency_s=time.perf_counter() - started,
+        )
+
+    def _needs_a_model(self, retrieval: Retrieval, decision: Decision, verdict: Verdict) -> bool:
+        able = self._gateway.settings(self._settings.model).reasoning
+        if self._settings.policy == "retrieval" or not able or not retrieval.parts[0].scores:
+            return False
+        if self._settings.policy == "reasoning":
+            return True
+        return not verdict.sure or (decision.in_scope and decision.confidence < self._settings.sure)
+
+    async def _judged(
+        self,
+        retrieved: Decision,
+        question: Question,
+        snapshot: Snapshot,
+        retrieval: Retrieval,
+        journal: Journal,
+    ) -> Decision:
+        names = shortlist(retrieval, self._settings.shortlist)
+        agents = [snapshot.by_name[name].agent for name in names]
+        try:
+            judgement = await judge(
+                self._settings.model,
+                question.query,
+                agents,
+                journal,
+                max_agents=self._settings.max_agents,
+                history=question.history,
+            )
+        except CallboardError as error:
+            note = f"The reasoning router could not judge ({error}); retrieval decided."
+            return replace(
+                retrieved, method="fallback", reason=f"{note} {retrieved.reason}", cost_usd=None
+            )
+        return combine(retrieved, judgement, retrieval, self._settings.max_agents)
+
+    def _fall_back(self, decision: Decision, snapshot: Snapshot) -> Decision:
+        name = self._settings.fallback_agent
+        agent = snapshot.by_name.get(name) if name else None
+        if agent is None or agent not in snapshot.live:
+            return replace(decision, method="fallback")
+        return replace(
+            decision,
+            agents=(agent.agent.name,),
+            method="fallback",
+            reason=f"{decision.reason} The fallback agent {agent.agent.name!r} answers.",
+        )

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+
+from callboard.agents.registry import Registered, Snapshot
+from callboard.agents.spec import Agent
+from callboard.config import RouterSettings
+from callboard.errors import UnknownName
+from callboard.router.choice import choose, combine, pin, shortlist
+from callboard.router.guard import Verdict, judge_scope
+from callboard.router.reasoning import Judgement
+from callboard.router.retrieval import AgentScore, PartScores, Retrieval
+
+IN = Verdict(in_scope=True, score=0.9, threshold=0.5)
+
+
+def part(text: str, in_scope: float = 0.9, **shares: float) -> PartScores:
+    scores = tuple(
+        AgentScore(
+            agent=name, probability=share, kind="example", nearest=f"like {name}", cosine=0.7
+        )
+        for name, share in sorted(shares.items(), key=lambda item: -item[1])
+    )
+    return PartScores(text=text, in_scope=in_scope, scores=scores)
+
+
+def found(*parts: PartScores) -> Retrieval:
+    return Retrieval(parts=parts, registry_version=1)
+
+
+def test_a_sure_agent_is_called_alone() -> None:
+    decision = choose(found(part("q", billing=0.95, dates=0.05)), IN, RouterSettings())
+    assert decision.agents == ("billing",)
+    assert decision.method == "retrieval"
+    assert decision.confidence == 0.95
+    assert [c.chosen for c in decision.candidates] == [True, False]
+    assert "like billing" in decision.reason
+
+
+def test_every_candidate_says_why() -> None:
+    decision = choose(found(part("q", billing=0.95, dates=0.05)), IN, RouterSettings())
+    assert all(candidate.reason for candidate in decision.candidates)
+
+
+def test_each_part_gets_its_agent_and_is_told_its_part() -> None:
+    retrieval = found(part("charged twice", billing=0.9), part("90 days", dates=0.8))
+    decision = choose(retrieval, IN, RouterSettings())
+    assert decision.agents == ("billing", "dates")
+    assert decision.part_for("dates") == "90 days"
+    assert decision.part_for("billing") == "charged twice"
+
+
+def test_a_part_that_fits_nobody_is_kept_and_shown() -> None:
+    retrieval = found(
+        part("a", billing=0.9), part("b", dates=0.8), part("c", in_scope=0.1, dates=0.9)
+    )
+    decision = choose(retrieval, IN, RouterSettings())
+    assert decision.parts[2].agents == ()
+    assert "no agent fits" in decision.reason
+
+
+def test_the_cap_holds_over_all_parts() -> None:
+    retrieval = found(part("a", one=0.9), part("b", two=0.8), part("c", three=0.7))
+    decision = choose(retrieval, IN, RouterSettings(max_agents=2))
+    assert decision.agents == ("one", "two")
+
+
+def test_what_is_out_of_scope_calls_nobody() -> None:
+    retrieval = found(part("weather", in_scope=0.2, billing=0.6, dates=0.4))
+    verdict = judge_scope(retrieval, 0.5)
+    decision = choose(retrieval, verdict, RouterSettings())
+    assert not decision.in_scope
+    assert decision.agents == ()
+    assert "0.20" in decision.reason
+    assert "0.50" in decision.reason
+
+
+def test_the_model_and_the_scores_decide_together() -> None:
+    retrieval = found(part("q", billing=0.5, dates=0.4, units=0.1))
+    retrieved = choose(retrieval, IN, RouterSettings())
+    judged = combine(retrieved, Judgement(agents=("dates",), reason="Dates."), retrieval, 3)
+    assert judged.agents == ("dates",)
+    assert judged.method == "reasoning"
+    assert judged.reason == "Dates."
+    assert "the model chose it" in next(c for c in judged.candidates if c.chosen).reason
+
+
+def test_the_model_does_not_overrule_sure_retrieval() -> None:
+    retrieval = found(part("q", billing=0.97, dates=0.03))
+    retrieved = choose(retrieval, IN, RouterSettings())
+    judged = combine(retrieved, Judgement(agents=("dates",), reason="Dates."), retrieval, 3)
+    assert set(judged.agents) == {"billing", "dates"}
+
+
+def test_the_model_can_find_a_query_out_of_scope_where_retrieval_is_unsure() -> None:
+    retrieval = found(part("q", billing=0.5, dates=0.5))
+    retrieved = choose(retrieval, IN, RouterSettings())
+    judged = combine(retrieved, Judgement(agents=(), reason="Nobody."), retrieval, 3)
+    assert not judged.in_scope
+    assert judged.agents == ()
+
+
+def test_the_shortlist_is_the_best_over_all_parts() -> None:
+    retrieval = found(part("a", one=0.9, two=0.1), part("b", two=0.8, three=0.2))
+    assert shortlist(retrieval, 2) == ("one", "two")
+
+
+def test_pinning_takes_what_the_caller_names_and_only_what_exists() -> None:
+    agent = Agent(name="billing", description="Invoices and charges.")
+    snapshot = Snapshot(version=1, agents=(Registered(agent=agent, version=1, state="live"),))
+    retrieval = found(part("q", dates=0.9))
+    decision = pin(["billing"], snapshot, retrieval)
+    assert decision.agents == ("billing",)
+    assert decision.method == "pinned"
+    with pytest.raises(UnknownName, match="did you mean 'billing'"):
+        pin(["biling"], snapshot, retrieval)
