@@ -1,0 +1,312 @@
+"""`Board`: the object that users hold. It puts the rooms together and owns their life."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, TypeVar, Unpack
+
+from .config import Settings, load_settings
+from .errors import InvalidInput
+from .pipelines.house import House
+from .pipelines.order import Order, make_order
+from .values import Decision, Event, MemoryBudget, Run, Scope
+
+if TYPE_CHECKING:
+    from .agents.registry import Registered
+    from .agents.spec import Agent
+    from .agents.tools import Approver
+    from .models.chat import ChatModel
+    from .models.check import ModelCheck
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Money: TypeAlias = Decimal | float | str
+"""An amount of US dollars, as people write it."""
+
+TENANT = "local"
+
+
+class Asking(TypedDict, total=False):
+    """What may be said with a query.
+
+    user, session: whose query it is, and the conversation that it belongs to.
+    agents: calls these and no others; exclude: never calls these.
+    memory: the budget of recall, one tier for all modules or one per module.
+    budget_usd: what all calls of this turn may cost together.
+    """
+
+    user: str
+    session: str | None
+    agents: Sequence[str] | None
+    exclude: Collection[str]
+    memory: MemoryBudget
+    budget_usd: Money | None
+
+
+class Board:
+    """A team of agents, and the way to ask them.
+
+    Use it as a context manager (`with` or `async with`), or call `close()`. Nothing is opened
+    before it is needed. Methods come in two forms: async, for any event loop, and `*_sync`.
+
+    `models` puts a `ChatModel` in the place of a configured model (a `ScriptedModel` in tests);
+    `approver` is asked before a tool that needs approval is run; `recover` says whether turns
+    that a dead process left behind are finished by this Board.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        models: Mapping[str, ChatModel] | None = None,
+        approver: Approver | None = None,
+        recover: bool = True,
+    ) -> None:
+        self.settings = settings or Settings()
+        self._models = dict(models or {})
+        self._approver = approver
+        self._recover = recover
+        self._tenant = Scope(tenant=TENANT)
+        self._opening = threading.Lock()
+        self._open_house: House | None = None
+        self._closed = False
+
+    @classmethod
+    def from_config(
+        cls,
+        path: Path | str | None = None,
+        *,
+        models: Mapping[str, ChatModel] | None = None,
+        approver: Approver | None = None,
+        recover: bool = True,
+        **settings: Any,
+    ) -> Self:
+        """Return a Board by callboard.toml and the environment, or the embedded defaults.
+
+        `settings` win over both: `Board.from_config(database_url="sqlite:///other.db")`.
+
+        Raises:
+            ConfigurationError: a key or value is wrong.
+        """
+        loaded = load_settings(Path(path) if path else None, **settings)
+        return cls(loaded, models=models, approver=approver, recover=recover)
+
+    # Agents ------------------------------------------------------------------------------------
+
+    def register(self, agent: Agent, *, replace: bool = False) -> Registered:
+        """Register an agent; the next query sees it, in every process on the same database.
+
+        The same specification again changes nothing.
+
+        Raises:
+            InvalidInput: the name is taken by another specification (and not `replace`), or
+                something that the agent names does not exist; nothing was changed.
+        """
+        return self._house.registry.register(self._tenant, agent, replace=replace)
+
+    def agent(
+        self, *, description: str, name: str | None = None, replace: bool = False, **fields: Any
+    ) -> Callable[[F], F]:
+        """Register the decorated function, sync or async, as an agent.
+
+        Its first argument is the wish of the user; `fields` are those of `Agent`.
+        """
+        from .agents.functions import reference
+        from .agents.spec import Agent
+
+        def register(function: F) -> F:
+            spec = Agent(
+                name=name or function.__name__,
+                description=description,
+                function=reference(function),
+                **fields,
+            )
+            self._house.registry.register(self._tenant, spec, function=function, replace=replace)
+            return function
+
+        return register
+
+    def unregister(self, name: str) -> None:
+        """Remove an agent; the next query no longer sees it.
+
+        Raises:
+            UnknownName: there is none of this name.
+        """
+        self._house.registry.unregister(self._tenant, name)
+
+    def agents(self) -> tuple[Registered, ...]:
+        """Return all agents, also those that are detached or disabled."""
+        return self._house.registry.snapshot(self._tenant).agents
+
+    # Asking ------------------------------------------------------------------------------------
+
+    async def run(self, query: str, **asking: Unpack[Asking]) -> Run:
+        """Ask, and return the whole run when it has ended; `Asking` says what may be added.
+
+        Raises:
+            InvalidInput: the query is empty, too long, or not text.
+        """
+        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        return await house.loop.wait_async(house.run(scope, order))
+
+    def run_sync(self, query: str, **asking: Unpack[Asking]) -> Run:
+        """`run`, for code that is not async."""
+        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        return house.loop.wait(house.run(scope, order))
+
+    async def route(self, query: str, **asking: Unpack[Asking]) -> Decision:
+        """Decide who would be called, and call nobody. Raises as `run` does."""
+        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        return await house.loop.wait_async(house.route(scope, order))
+
+    def route_sync(self, query: str, **asking: Unpack[Asking]) -> Decision:
+        """`route`, for code that is not async."""
+        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        return house.loop.wait(house.route(scope, order))
+
+    async def stream(self, query: str, **asking: Unpack[Asking]) -> AsyncIterator[Event]:
+        """Ask, and yield the run's events as they come; the last is `Done`."""
+        run_id = await self.start(query, **asking)
+        async for event in self.events(run_id, user=asking.get("user", "local")):
+            yield event
+
+    # Runs --------------------------------------------------------------------------------------
+
+    async def start(self, query: str, **asking: Unpack[Asking]) -> str:
+        """Begin a run and return its id. It goes on whoever listens. Raises as `run` does."""
+        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        return await house.loop.wait_async(house.start(scope, order))
+
+    def start_sync(self, query: str, **asking: Unpack[Asking]) -> str:
+        """`start`, for code that is not async."""
+        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        return house.loop.wait(house.start(scope, order))
+
+    def events(self, run_id: str, *, after: int = 0, user: str = "local") -> AsyncIterator[Event]:
+        """Yield a run's events after number `after`, as they come, up to `Done`."""
+        house = self._house
+        return house.loop.iterate_async(house.events(_scope(user=user), run_id, after))
+
+    def events_sync(self, run_id: str, *, after: int = 0, user: str = "local") -> Iterator[Event]:
+        """`events`, for code that is not async."""
+        house = self._house
+        return house.loop.iterate(house.events(_scope(user=user), run_id, after))
+
+    async def cancel(self, run_id: str, *, user: str = "local") -> bool:
+        """Stop a run; False if it had ended. What it had paid for stays in its record.
+
+        Raises:
+            UnknownName: the user has no such run.
+        """
+        house = self._house
+        return await house.loop.wait_async(house.cancel(_scope(user=user), run_id))
+
+    def cancel_sync(self, run_id: str, *, user: str = "local") -> bool:
+        """`cancel`, for code that is not async."""
+        house = self._house
+        return house.loop.wait(house.cancel(_scope(user=user), run_id))
+
+    async def get(self, run_id: str, *, user: str = "local") -> Run:
+        """Return a run as it is stored now.
+
+        Raises:
+            UnknownName: the user has no such run.
+        """
+        house = self._house
+        return await house.loop.wait_async(house.get(_scope(user=user), run_id))
+
+    def get_sync(self, run_id: str, *, user: str = "local") -> Run:
+        """`get`, for code that is not async."""
+        house = self._house
+        return house.loop.wait(house.get(_scope(user=user), run_id))
+
+    async def list(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        user: str = "local",
+        session: str | None = None,
+    ) -> tuple[Run, ...]:
+        """Return the last runs, newest first, without what their steps gave.
+
+        `before` is the id of the last run of the page before.
+        """
+        house, scope = self._house, _scope(user=user, session=session)
+        return await house.loop.wait_async(house.list(scope, limit, before))
+
+    def list_sync(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        user: str = "local",
+        session: str | None = None,
+    ) -> tuple[Run, ...]:
+        """`list`, for code that is not async."""
+        house, scope = self._house, _scope(user=user, session=session)
+        return house.loop.wait(house.list(scope, limit, before))
+
+    def resume_sync(self) -> tuple[Run, ...]:
+        """Finish the runs that dead processes left behind, and return them."""
+        house = self._house
+        return house.loop.wait(house.resume())
+
+    def models_check_sync(self) -> tuple[ModelCheck, ...]:
+        """Call each configured model once, and say what works."""
+        house = self._house
+        return house.loop.wait(house.check_models())
+
+    # Life --------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop working and close the database. Runs that go on can be resumed. May be repeated."""
+        with self._opening:
+            house, self._open_house, self._closed = self._open_house, None, True
+        if house is not None:
+            house.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.close)
+
+    @property
+    def _house(self) -> House:
+        with self._opening:
+            if self._closed:
+                raise InvalidInput("The Board is closed. Make a new one.")
+            if self._open_house is None:
+                self._open_house = House(
+                    self.settings,
+                    tenant=self._tenant,
+                    models=self._models,
+                    approver=self._approver,
+                    recover=self._recover,
+                )
+            return self._open_house
+
+    def _order(self, query: str, **asking: Unpack[Asking]) -> Order:
+        return make_order(
+            query,
+            query_chars=self.settings.limits.query_chars,
+            agents=asking.get("agents"),
+            exclude=asking.get("exclude", ()),
+            memory=asking.get("memory", "auto"),
+            budget_usd=asking.get("budget_usd"),
+        )
+
+
+def _scope(**asking: Unpack[Asking]) -> Scope:
+    return Scope(tenant=TENANT, user=asking.get("user", "local"), session=asking.get("session"))

@@ -1,0 +1,1 @@
+"""Pipelines: the graph of one turn, its journal, running agents, and evaluation."""

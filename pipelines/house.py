@@ -1,0 +1,233 @@
+"""The house: the rooms put together for one Board, each built when it is first needed.
+
+Routing alone needs no graph and no model library, so that `callboard route` is quick from cold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ..agents.registry import Registry
+from ..config import Settings
+from ..models.gateway import Gateway
+from ..models.journal import UnrecordedJournal
+from ..models.prices import PriceBook
+from ..router.budget import BudgetPolicy, tiers_for
+from ..router.choice import check_names
+from ..router.embedding import RememberedEmbedding
+from ..router.retrieval import RetrievalRouter
+from ..router.router import Question, Router
+from ..search.encoder import Encoder, load_encoder
+from ..store.engine import Store
+from ..values import Decision, Event, Run, Scope
+from .loop import LoopThread
+from .order import HISTORY, Order
+
+if TYPE_CHECKING:
+    from ..agents.spec import Agent
+    from ..agents.tools import Approver
+    from ..models.chat import ChatModel
+    from ..models.check import ModelCheck
+    from .conductor import Conductor
+
+
+class House:
+    """Owns the store, the loop, the models and what is built on them. Coroutines run on `loop`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tenant: Scope,
+        models: Mapping[str, ChatModel],
+        approver: Approver | None,
+        recover: bool,
+    ) -> None:
+        self._settings = settings
+        self._tenant = tenant
+        self._approver = approver
+        self._recover = recover
+        self.store = Store.open(settings.database_url)
+        self.gateway = Gateway(
+            settings.models,
+            prices=PriceBook.bundled(),
+            cache_dir=settings.cache_dir,
+            replacements=models,
+        )
+        self.registry = Registry(
+            self.store.agents, models=settings.models, bundled=_bundled(settings)
+        )
+        self._threads = ThreadPoolExecutor(settings.limits.threads, "callboard-agent")
+        self.loop = LoopThread("callboard-loop")
+        self._building = asyncio.Lock()
+        self._encoder: Encoder | None = None
+        self._router: Router | None = None
+        self._conductor: Conductor | None = None
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def route(self, scope: Scope, order: Order) -> Decision:
+        """Decide, and call nobody."""
+        router = await self._ready_router()
+        history = await self.store.call(self.store.runs.exchanges, scope, limit=HISTORY)
+        snapshot = await self.store.call(self.registry.snapshot, scope)
+        meter = self.store.ledger.meter(
+            scope,
+            "route",
+            limit_usd=order.budget_usd,
+            allow_unpriced=self._settings.limits.allow_unpriced,
+        )
+        question = Question(
+            query=order.query,
+            agents=order.agents,
+            exclude=order.exclude,
+            history=history,
+            budget_usd=order.budget_usd,
+            tiers=tiers_for(order.memory),
+        )
+        return await router.route(question, snapshot, UnrecordedJournal(self.gateway, meter))
+
+    async def start(self, scope: Scope, order: Order) -> str:
+        """Begin a run and return its id."""
+        conductor = await self.conductor()
+        await self._check_pinned(scope, order)
+        return await conductor.start(scope, order)
+
+    async def run(self, scope: Scope, order: Order) -> Run:
+        """Begin a run, wait for its end and return it; a caller that gives up stops it."""
+        run_id = await self.start(scope, order)
+        conductor = await self.conductor()
+        try:
+            await conductor.wait(run_id)
+        except asyncio.CancelledError:
+            await conductor.cancel(scope, run_id)
+            raise
+        return await self.get(scope, run_id)
+
+    async def get(self, scope: Scope, run_id: str) -> Run:
+        """Return a run as it is stored."""
+        return await self.store.call(self.store.runs.get, scope, run_id)
+
+    async def list(self, scope: Scope, limit: int, before: str | None) -> tuple[Run, ...]:
+        """Return the last runs, newest first."""
+        return await self.store.call(self.store.runs.list, scope, limit=limit, before=before)
+
+    async def cancel(self, scope: Scope, run_id: str) -> bool:
+        """Stop a run."""
+        conductor = await self.conductor()
+        return await conductor.cancel(scope, run_id)
+
+    async def events(self, scope: Scope, run_id: str, after: int) -> AsyncIterator[Event]:
+        """Yield a run's events as they come."""
+        conductor = await self.conductor()
+        async for event in conductor.events(scope, run_id, after):
+            yield event
+
+    async def resume(self) -> tuple[Run, ...]:
+        """Finish the runs that dead processes left, and return them."""
+        conductor = await self.conductor()
+        resumed = await conductor.resume()
+        for _, run_id in resumed:
+            await conductor.wait(run_id)
+        return tuple([await self.get(scope, run_id) for scope, run_id in resumed])
+
+    async def check_models(self) -> tuple[ModelCheck, ...]:
+        """Call each configured model once."""
+        from ..models.check import check_models
+
+        meter = self.store.ledger.meter(
+            self._tenant, "models check", limit_usd=None, allow_unpriced=True
+        )
+        return await check_models(self.gateway, meter)
+
+    async def conductor(self) -> Conductor:
+        """Return the conductor, and begin to keep its runs."""
+        if self._conductor is None:
+            router = await self._ready_router()
+            async with self._building:
+                if self._conductor is None:
+                    self._conductor = await self._build_conductor(router)
+                    self._keeping = asyncio.create_task(self._conductor.keep(recover=self._recover))
+        return self._conductor
+
+    def close(self) -> None:
+        """Stop everything; runs that go on can be resumed by another process."""
+        self.loop.wait(self._leave())
+        self.loop.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.store.close()
+
+    async def _check_pinned(self, scope: Scope, order: Order) -> None:
+        if order.agents is not None:
+            snapshot = await self.store.call(self.registry.snapshot, scope)
+            check_names(order.agents, snapshot)
+
+    async def _leave(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        if self._conductor is not None:
+            await self._conductor.close()
+        await self.gateway.close()
+
+    async def _ready_encoder(self) -> Encoder:
+        if self._encoder is None:
+            self._encoder = await asyncio.to_thread(
+                load_encoder, self._settings.encoder, self._settings.cache_dir
+            )
+        return self._encoder
+
+    async def _ready_router(self) -> Router:
+        async with self._building:
+            if self._router is None:
+                encoder = await self._ready_encoder()
+                embed = RememberedEmbedding(encoder, self.store, self._tenant)
+                self._router = Router(
+                    RetrievalRouter(encoder, embed, self._settings.cache_dir),
+                    self._settings.router,
+                    self.gateway,
+                )
+        return self._router
+
+    async def _build_conductor(self, router: Router) -> Conductor:
+        settings = self._settings
+        await asyncio.to_thread(import_module, f"{__package__}.conductor")  # LangGraph: 0.7 s
+        from ..agents.refiner import Refiner
+        from ..agents.runner import AgentRunner
+        from ..memory.archive import Memory
+        from .conductor import Conductor
+        from .turn import Services
+
+        encoder = await self._ready_encoder()
+        memory = Memory(self.store, encoder, settings.memory, lambda: datetime.now(UTC))
+        return Conductor(
+            store=self.store,
+            gateway=self.gateway,
+            registry=self.registry,
+            services=Services(
+                router=router,
+                encoder=encoder,
+                memory=memory if settings.memory.enabled else None,
+                policy=BudgetPolicy(),
+                runner=AgentRunner(
+                    gateway=self.gateway,
+                    encoder=encoder,
+                    threads=self._threads,
+                    approver=self._approver,
+                ),
+                refiner=Refiner(model=settings.refiner.model, gateway=self.gateway),
+            ),
+            limits=settings.limits,
+        )
+
+
+def _bundled(settings: Settings) -> tuple[Agent, ...]:
+    if not settings.bundled_agents:
+        return ()
+    from ..agents.bundled import bundled_agents
+
+    return bundled_agents()

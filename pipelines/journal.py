@@ -1,0 +1,194 @@
+"""The journal of a run: every step is stored, and a step that is done is never done again.
+
+Durability has this one truth. A resumed turn enters the graph again; each step that it comes to
+is looked up by its key, and what is done gives back what it gave then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from ..codec import from_json, to_json
+from ..errors import CallboardError, StoreError
+from ..models.chat import ChatReply, ChatRequest
+from ..models.gateway import Gateway
+from ..models.journal import Journal, OnText
+from ..values import Meter, Reservation, Step, StepEnded, StepStarted, Usage
+from .runlog import RunLog
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """What all journals of one run share. `stored` are the steps of an earlier attempt, by key."""
+
+    run_id: str
+    log: RunLog
+    gateway: Gateway
+    meter: Meter
+    stored: Mapping[str, Step]
+
+
+class RunJournal:
+    """Records the steps below `parent`, or the first steps of the run. A `models.Journal`."""
+
+    def __init__(self, run: RunContext, parent: Step | None = None) -> None:
+        self._run = run
+        self._parent = parent
+
+    async def once(
+        self,
+        key: str,
+        name: str,
+        work: Callable[[Journal], Awaitable[T]],
+        *,
+        returns: Any,
+        agent: str | None = None,
+        durable: bool = False,
+        repeatable: bool = True,
+    ) -> T:
+        """Do `work` as a step, unless the run did it before."""
+        step, done = self._begin(key, name, agent=agent, repeatable=repeatable)
+        if done:
+            value: T = from_json(returns, step.output)
+            return value
+        await self._announce(step, flush=durable)
+        started = time.perf_counter()
+        try:
+            result = await work(RunJournal(self._run, step))
+        except BaseException as error:
+            await self._fail(step, started, error, flush=durable)
+            raise
+        output = to_json(result, returns)
+        await self._end(step, started, flush=durable, status="done", output=output)
+        return result
+
+    async def ask(
+        self, model: str, request: ChatRequest, *, key: str, on_text: OnText | None = None
+    ) -> ChatReply:
+        """Ask a model as a step of its own, which carries what the call used."""
+        step, done = self._begin(key, "call", model=model)
+        if done:
+            reply = from_json(ChatReply, step.output)
+            if on_text is not None:
+                on_text(reply.text)
+            return reply
+        await self._announce(step, flush=True)
+        started = time.perf_counter()
+        tally = _Tally(self._run.meter)
+        try:
+            reply = await self._run.gateway.ask(model, request, meter=tally, on_text=on_text)
+        except BaseException as error:
+            await self._fail(replace(step, usage=tally.usage), started, error, flush=True)
+            raise
+        await self._end(
+            replace(step, usage=tally.usage),
+            started,
+            flush=True,
+            status="done",
+            output=to_json(reply),
+        )
+        return reply
+
+    def _begin(
+        self,
+        key: str,
+        name: str,
+        *,
+        agent: str | None = None,
+        model: str | None = None,
+        repeatable: bool = True,
+    ) -> tuple[Step, bool]:
+        """Return the step, and whether it is done already.
+
+        Raises:
+            CallboardError: it failed in an earlier attempt, or was cut off and may not be repeated.
+        """
+        full = f"{self._parent.key}/{key}" if self._parent else key
+        earlier = self._run.stored.get(full)
+        if earlier is not None and earlier.status == "done":
+            return earlier, True
+        if earlier is not None and earlier.status == "failed":
+            raise CallboardError(earlier.error or f"The step {full!r} failed.")
+        if earlier is not None and not repeatable:
+            raise CallboardError(
+                f"{agent or name} was begun before, but its process ended in the middle. It may "
+                "have had its effect, and is not begun again: it does not say idempotent=True."
+            )
+        step = Step(
+            id=earlier.id if earlier else uuid4().hex,
+            run_id=self._run.run_id,
+            parent_id=self._parent.id if self._parent else None,
+            key=full,
+            name=name,
+            agent=agent or (self._parent.agent if self._parent else None),
+            model=model,
+            attempt=earlier.attempt + 1 if earlier else 1,
+            started_at=datetime.now(UTC),
+        )
+        return step, False
+
+    async def _announce(self, step: Step, *, flush: bool) -> None:
+        self._run.log.add(step=step, event=StepStarted(step=step))
+        if flush:
+            await self._run.log.flush()
+
+    async def _end(self, step: Step, started: float, *, flush: bool, **changes: Any) -> None:
+        ended = replace(step, latency_s=time.perf_counter() - started, **changes)
+        # The event goes to whoever watches; the output stands in the step's row.
+        self._run.log.add(step=ended, event=StepEnded(step=replace(ended, output=None)))
+        if flush:
+            await self._run.log.flush()
+
+    async def _fail(self, step: Step, started: float, error: BaseException, *, flush: bool) -> None:
+        if isinstance(error, StoreError):
+            return  # the record itself failed; there is nothing to write to
+        cancelled = isinstance(error, asyncio.CancelledError)
+        message = str(error) or type(error).__name__
+        writing = self._end(
+            step,
+            started,
+            flush=flush and not cancelled,
+            status="cancelled" if cancelled else "failed",
+            error="stopped" if cancelled else message,
+        )
+        await writing
+
+
+class _Tally:
+    """Passes on to the run's meter, and keeps what this one call used."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self.usage = Usage()
+
+    async def reserve(self, amount_usd: Decimal | None, *, model: str) -> Reservation:
+        return await self._meter.reserve(amount_usd, model=model)
+
+    async def settle(self, reservation: Reservation, usage: Usage) -> None:
+        self.usage = add_usage(self.usage, usage)
+        await self._meter.settle(reservation, usage)
+
+    async def release(self, reservation: Reservation) -> None:
+        await self._meter.release(reservation)
+
+
+def add_usage(first: Usage, second: Usage) -> Usage:
+    """Add two usages; what is unknown in one is unknown in the sum."""
+
+    def add(a: Any, b: Any) -> Any:
+        return None if a is None or b is None else a + b
+
+    return Usage(
+        input_tokens=add(first.input_tokens, second.input_tokens),
+        output_tokens=add(first.output_tokens, second.output_tokens),
+        cost_usd=add(first.cost_usd, second.cost_usd),
+    )

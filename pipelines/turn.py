@@ -1,0 +1,260 @@
+"""The turn: one query's way through the house, as one LangGraph graph.
+
+    retrieve -> guard -> decide -> recall -> act (agents side by side) -> refine -> answer
+
+Each word is a node here, the name of a step in the database, of an event in the stream, and of a
+row in the inspector. What the nodes do stands in the rooms; what they share stands in `Turn`.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+
+from ..agents.refiner import Refined, Refiner
+from ..agents.registry import Snapshot
+from ..agents.runner import AgentRunner
+from ..errors import CallboardError, StoreError
+from ..memory.archive import Memory
+from ..models.journal import Journal
+from ..router.guard import Verdict
+from ..router.retrieval import Retrieval
+from ..router.router import Question, Router
+from ..search.encoder import Encoder
+from ..values import (
+    AgentResult,
+    AgentTask,
+    Decided,
+    Decision,
+    Draft,
+    Memo,
+    MemoryBudget,
+    Scope,
+    TierPolicy,
+)
+from .answering import Answer, AnswerStream, Outcome, compose
+from .execution import LocalExecutor
+from .runlog import RunLog
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What every turn of a Board uses."""
+
+    router: Router
+    encoder: Encoder
+    memory: Memory | None
+    policy: TierPolicy
+    runner: AgentRunner
+    refiner: Refiner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What the nodes of one turn share."""
+
+    run_id: str
+    scope: Scope
+    question: Question
+    memory: MemoryBudget
+    snapshot: Snapshot
+    services: Services
+    journal: Journal
+    log: RunLog
+    stream: AnswerStream
+    started: float
+
+
+class TurnState(TypedDict, total=False):
+    """What flows along the edges."""
+
+    retrieval: Retrieval
+    verdict: Verdict
+    decision: Decision
+    memo: Memo
+    agent: str
+    outcomes: Annotated[list[Outcome], operator.add]
+    refined: Refined | None
+    answer: Answer
+
+
+async def retrieve(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
+    """Score the agents."""
+    turn = runtime.context
+
+    async def work(_: Journal) -> Retrieval:
+        return await turn.services.router.retrieve(turn.question, turn.snapshot)
+
+    return {"retrieval": await turn.journal.once("retrieve", "retrieve", work, returns=Retrieval)}
+
+
+async def guard(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
+    """Tell whether the query is in scope."""
+    turn = runtime.context
+
+    async def work(_: Journal) -> Verdict:
+        return turn.services.router.guard(state["retrieval"])
+
+    return {"verdict": await turn.journal.once("guard", "guard", work, returns=Verdict)}
+
+
+async def decide(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
+    """Choose the agents."""
+    turn = runtime.context
+
+    async def work(journal: Journal) -> Decision:
+        return await turn.services.router.decide(
+            turn.question,
+            turn.snapshot,
+            state["retrieval"],
+            state["verdict"],
+            journal,
+            started=turn.started,
+        )
+
+    decision = await turn.journal.once("decide", "decide", work, returns=Decision)
+    turn.log.add(event=Decided(decision=decision), decision=decision)
+    return {"decision": decision}
+
+
+async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
+    """Make the memo. Memory that fails costs the agents their memo, not the turn."""
+    turn = runtime.context
+    memory = turn.services.memory
+    if memory is None:
+        return {"memo": Memo()}
+
+    async def work(journal: Journal) -> Memo:
+        vectors = await turn.services.encoder.aencode([turn.question.query])
+        return await memory.recall(
+            turn.scope,
+            turn.question.query,
+            vectors[0],
+            budget=turn.memory,
+            policy=turn.services.policy,
+            journal=journal,
+            history=turn.question.history,
+        )
+
+    try:
+        return {"memo": await turn.journal.once("recall", "recall", work, returns=Memo)}
+    except StoreError:
+        raise
+    except CallboardError:
+        return {"memo": Memo()}
+
+
+async def act(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
+    """Run one agent; this node runs once per agent, side by side."""
+    turn, name, decision = runtime.context, state["agent"], state["decision"]
+    registered = turn.snapshot.by_name[name]
+    task = AgentTask(
+        run_id=turn.run_id,
+        agent=name,
+        scope=turn.scope,
+        query=turn.question.query,
+        part=decision.part_for(name),
+        memo=state["memo"],
+        history=turn.question.history,
+    )
+    alone = len(decision.agents) == 1
+
+    def on_text(text: str) -> None:
+        if alone:
+            turn.stream.write(text)
+        else:
+            turn.log.add(event=Draft(agent=name, text=text))
+
+    async def work(journal: Journal) -> AgentResult:
+        executor = LocalExecutor(turn.services.runner, registered, journal, on_text)
+        return await executor.run(task)
+
+    try:
+        result = await turn.journal.once(
+            f"act:{name}",
+            "act",
+            work,
+            returns=AgentResult,
+            agent=name,
+            durable=True,
+            repeatable=registered.agent.kind != "function" or registered.agent.idempotent,
+        )
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the one place where a failing agent becomes a failed step
+        return {"outcomes": [Outcome(agent=name, error=str(error) or type(error).__name__)]}
+    return {"outcomes": [Outcome(agent=name, result=result)]}
+
+
+async def refine(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
+    """Make one text of two or more answers."""
+    turn = runtime.context
+    order = {name: place for place, name in enumerate(state["decision"].agents)}
+    outcomes = sorted(state["outcomes"], key=lambda outcome: order[outcome.agent])
+    results = [o.result for o in outcomes if o.result is not None and o.result.answered]
+    if len(results) < 2:
+        return {"refined": None}
+
+    async def work(journal: Journal) -> Refined:
+        return await turn.services.refiner.refine(turn.question.query, results, journal)
+
+    return {"refined": await turn.journal.once("refine", "refine", work, returns=Refined)}
+
+
+async def answer(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
+    """Say the answer, and remember it."""
+    turn = runtime.context
+    composed = compose(
+        state["decision"], state.get("outcomes", []), state.get("refined"), turn.snapshot
+    )
+
+    async def work(_: Journal) -> Answer:
+        turn.stream.finish(composed.text)
+        memory = turn.services.memory
+        if memory is not None and composed.answered:
+            await memory.write(
+                turn.scope,
+                turn.run_id,
+                turn.question.query,
+                composed.text,
+                state["decision"].agents,
+            )
+        return composed
+
+    return {"answer": await turn.journal.once("answer", "answer", work, returns=Answer)}
+
+
+def _after_decide(state: TurnState) -> str:
+    return "recall" if state["decision"].agents else "answer"
+
+
+def _fan_out(state: TurnState) -> list[Send]:
+    shared = {"decision": state["decision"], "memo": state["memo"]}
+    return [Send("act", {**shared, "agent": name}) for name in state["decision"].agents]
+
+
+def build_graph() -> CompiledStateGraph[TurnState, Turn, TurnState, TurnState]:
+    """Return the graph of a turn; it holds no state and serves all turns of a process.
+
+    It runs without a checkpointer: the journal is what makes a turn durable.
+    """
+    graph = StateGraph(TurnState, context_schema=Turn)
+    for node in (retrieve, guard, decide, recall, act, refine, answer):
+        graph.add_node(node.__name__, node)
+    graph.add_edge(START, "retrieve")
+    graph.add_edge("retrieve", "guard")
+    graph.add_edge("guard", "decide")
+    graph.add_conditional_edges("decide", _after_decide, ["recall", "answer"])
+    graph.add_conditional_edges("recall", _fan_out, ["act"])
+    graph.add_edge("act", "refine")
+    graph.add_edge("refine", "answer")
+    graph.add_edge("answer", END)
+    return graph.compile()
