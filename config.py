@@ -108,7 +108,7 @@ class RouterSettings(Section):
     """The smallest set that holds at least this much probability is called."""
     sure: float = Field(default=0.75, ge=0, le=1)
     """Below this confidence the reasoning router is asked (policy `auto`)."""
-    shortlist: int = Field(default=8, ge=2, le=50)
+    shortlist: int = Field(default=8, ge=2, le=10)
     guard_threshold: float | None = Field(default=None, ge=0, le=1)
     """Below this score a query is out of scope; None: the measured default."""
     fallback_agent: str | None = None

@@ -1,0 +1,1 @@
+"""The app: command line now, HTTP and pages on top of the same Board."""

@@ -1,0 +1,98 @@
+"""`callboard agents`: who is on the board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...errors import UnknownName
+from .terminal import AsJson, emit, open_board, show, tell
+
+if TYPE_CHECKING:
+    from ...agents.registry import Registered
+    from ...board import Board
+
+commands = typer.Typer(
+    help="List, add, remove and show agents.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the agent.")]
+
+
+@commands.command("list")
+def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List all agents: those that are routed to, and those that are disabled or detached."""
+    with open_board(ctx) as board:
+        agents = board.agents()
+    if as_json:
+        from ..views import agent_json
+
+        emit({"agents": [agent_json(agent) for agent in agents]})
+    elif not agents:
+        tell("There are none. 'callboard init' writes an example, 'callboard agents add' adds it.")
+    else:
+        from .tables import draw_agents
+
+        show(draw_agents(agents))
+
+
+@commands.command()
+def add(
+    ctx: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A YAML file.")
+    ],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace agents of the same name that differ.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Register the agents of a file; the next query sees them."""
+    from ...agents.catalogue import read_agents
+
+    agents = read_agents(file)
+    with open_board(ctx) as board:
+        for agent in agents:
+            board.register(agent, replace=replace)
+    if as_json:
+        emit({"added": [agent.name for agent in agents]})
+    else:
+        tell(f"Added: {', '.join(agent.name for agent in agents)}")
+
+
+@commands.command()
+def remove(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Take an agent off the board; the next query no longer sees it."""
+    with open_board(ctx) as board:
+        board.unregister(name)
+    if as_json:
+        emit({"removed": [name]})
+    else:
+        tell(f"Removed: {name}")
+
+
+@commands.command("show")
+def show_(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Show all that is known of an agent."""
+    with open_board(ctx) as board:
+        agent = _find(board, name)
+    if as_json:
+        from ..views import agent_json
+
+        emit(agent_json(agent))
+    else:
+        from .tables import draw_agent
+
+        show(draw_agent(agent))
+
+
+def _find(board: Board, name: str) -> Registered:
+    for agent in board.agents():
+        if agent.agent.name == name:
+            return agent
+    from ...errors import nearest
+
+    hint = nearest(name, [agent.agent.name for agent in board.agents()])
+    raise UnknownName(f"There is no agent {name!r}{hint} See 'callboard agents list'.")

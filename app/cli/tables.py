@@ -1,0 +1,140 @@
+"""Draws lists for a terminal: agents, models, checks, and the report of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ..readiness import Check
+from ..views import cost_text, money_text, plain, time_text
+from .drawing import grid, section
+
+if TYPE_CHECKING:
+    from ...agents.registry import Registered
+    from ...models.check import ModelCheck
+
+STYLES = {"live": "green", "bundled": "green", "ok": "green", "warn": "yellow", "bad": "red"}
+
+
+def draw_agents(agents: Iterable[Registered]) -> RenderableType:
+    """Draw one line per agent."""
+    table = grid(width=[None, None, None, None])
+    for one in agents:
+        words = one.reason or one.agent.description
+        table.add_row(
+            one.agent.name,
+            Text(one.state, style=STYLES.get(one.state, "yellow")),
+            Text(one.agent.kind, style="dim"),
+            Text(_short(words, 80)),
+        )
+    return table
+
+
+def draw_agent(one: Registered) -> RenderableType:
+    """Draw all that is known of one agent."""
+    agent = one.agent
+    table = grid(width=[None, None])
+    fields: dict[str, Any] = {
+        "state": f"{one.state}{': ' if one.reason else ''}{one.reason}",
+        "version": one.version,
+        "description": agent.description,
+        "kind": agent.kind,
+        "model": agent.model,
+        "function": agent.function,
+        "documents": ", ".join(agent.documents),
+        "tools": ", ".join(agent.tools),
+        "tags": ", ".join(agent.tags),
+        "instructions": agent.instructions,
+        "examples": "\n".join(agent.examples),
+    }
+    for name, value in fields.items():
+        if value not in (None, ""):
+            table.add_row(Text(name, style="dim"), Text(plain(str(value))))
+    return Group(*section(agent.name, table)[:-1])
+
+
+def draw_models(rows: Iterable[Mapping[str, Any]]) -> RenderableType:
+    """Draw one line per configured model."""
+    table = grid(width=[None, None, None, None])
+    for row in rows:
+        table.add_row(
+            row["name"],
+            Text(row["state"], style=STYLES[row["state"]]),
+            Text(row["detail"]),
+            Text(row["fix"], style="yellow"),
+        )
+    return table
+
+
+def draw_model_checks(checks: Iterable[ModelCheck]) -> RenderableType:
+    """Draw how each model did when it was called."""
+    table = grid(width=[4, None, None, None])
+    for check in checks:
+        state = "ok" if check.ok else "bad"
+        said = f"{time_text(check.latency_s)}  {cost_text((check.usage,))}"
+        table.add_row(
+            Text(state, style=STYLES[state]),
+            check.name,
+            Text(check.model, style="dim"),
+            Text(plain(check.error or said)),
+        )
+    return table
+
+
+def draw_checks(checks: Iterable[Check]) -> RenderableType:
+    """Draw one line per check, and below it what to do."""
+    table = grid(width=[4, None, None])
+    for check in checks:
+        style = STYLES[check.state]
+        table.add_row(Text(check.state, style=style), check.name, Text(plain(check.detail)))
+        if check.fix:
+            table.add_row("", "", Text(plain(check.fix), style=style))
+    return table
+
+
+def draw_report(report: Mapping[str, Any]) -> RenderableType:
+    """Draw the figures of an evaluation, then every question that failed."""
+    table = grid(width=[None, None, None], right=(1,))
+    table.add_row("questions", str(report["questions"]))
+    for name in ("label_in_set", "all_in_set", "oos_recall", "facts_kept"):
+        percent, interval = report[name], report[f"{name}_interval"]
+        table.add_row(
+            name.replace("_", " "),
+            "-" if percent is None else f"{percent:.1f} %",
+            Text(f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "", style="dim"),
+        )
+    size = report["mean_set_size"]
+    table.add_row("mean set size", "-" if size is None else f"{size:.2f}")
+    table.add_row("median time", time_text(report["p50_ms"] / 1000))
+    cost = report["cost_usd"]
+    table.add_row("cost", money_text(None if cost is None else Decimal(str(cost))))
+    parts = section("Evaluation", table)
+    if report["failures"]:
+        rows = Group(*(line for failure in report["failures"] for line in _failure(failure)))
+        parts += section(f"Failures ({len(report['failures'])})", rows)
+    return Group(*parts[:-1])
+
+
+def _failure(failure: Mapping[str, Any]) -> Iterator[Text]:
+    yield Text(plain(failure["question"]))
+    yield Text(f"  expected {_names(failure['expected'])}", style="dim")
+    yield Text(f"  chosen   {_names(failure['chosen'])}", style="red")
+    if failure["missing_facts"]:
+        missing = ", ".join(plain(fact) for fact in failure["missing_facts"])
+        yield Text(f"  missing  {missing}", style="red")
+
+
+def _names(agents: Sequence[Any]) -> str:
+    """Return `a, b`; of several right sets `a, b or c`."""
+    sets = [one if isinstance(one, str) else ", ".join(one) or "no agent" for one in agents]
+    several = any(not isinstance(one, str) for one in agents)
+    return (" or " if several else ", ").join(sets) or "no agent"
+
+
+def _short(text: str, limit: int) -> str:
+    text = " ".join(plain(text).split())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

