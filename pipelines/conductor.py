@@ -141,10 +141,11 @@ class Conductor:
 
     async def close(self) -> None:
         """Stop working; runs that have not ended can be resumed at once by another process."""
-        tasks = [running.task for running in self._running.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        running = list(self._running.values())
+        for entry in running:
+            if not entry.cancelled:  # one that was stopped is writing its end
+                entry.task.cancel()
+        await asyncio.gather(*(entry.task for entry in running), return_exceptions=True)
         await self._store.call(self._store.runs.release, self._owner)
 
     def _stop(self, run_id: str) -> None:

@@ -24,7 +24,7 @@ from ..router.retrieval import RetrievalRouter
 from ..router.router import Question, Router
 from ..search.encoder import Encoder, load_encoder
 from ..store.engine import Store
-from ..values import Decision, Event, Run, Scope
+from ..values import Decision, Event, Exchange, Run, Scope
 from .loop import LoopThread
 from .order import HISTORY, Order
 
@@ -59,9 +59,8 @@ class House:
             cache_dir=settings.cache_dir,
             replacements=models,
         )
-        self.registry = Registry(
-            self.store.agents, models=settings.models, bundled=_bundled(settings)
-        )
+        self._bundled = _bundled(settings)
+        self.registry = Registry(self.store.agents, models=settings.models, bundled=self._bundled)
         self._threads = ThreadPoolExecutor(settings.limits.threads, "callboard-agent")
         self.loop = LoopThread("callboard-loop")
         self._building = asyncio.Lock()
@@ -73,7 +72,9 @@ class House:
     async def route(self, scope: Scope, order: Order) -> Decision:
         """Decide, and call nobody."""
         router = await self._ready_router()
-        history = await self.store.call(self.store.runs.exchanges, scope, limit=HISTORY)
+        history: tuple[Exchange, ...] = ()
+        if scope.session is not None:
+            history = await self.store.call(self.store.runs.exchanges, scope, limit=HISTORY)
         snapshot = await self.store.call(self.registry.snapshot, scope)
         meter = self.store.ledger.meter(
             scope,
@@ -185,7 +186,13 @@ class House:
         async with self._building:
             if self._router is None:
                 encoder = await self._ready_encoder()
-                embed = RememberedEmbedding(encoder, self.store, self._tenant)
+                embed = RememberedEmbedding(
+                    encoder,
+                    self.store,
+                    self._tenant,
+                    bundled=self._bundled,
+                    cache_dir=self._settings.cache_dir,
+                )
                 self._router = Router(
                     RetrievalRouter(encoder, embed, self._settings.cache_dir),
                     self._settings.router,

@@ -79,6 +79,8 @@ async def _next(items: AsyncIterator[T]) -> T:
 
 
 async def _close(items: AsyncIterator[Any]) -> None:
+    while getattr(items, "ag_running", False):  # a step that was cancelled still unwinds
+        await asyncio.sleep(0.001)
     close = getattr(items, "aclose", None)
     if close is not None:
         await close()

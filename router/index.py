@@ -94,6 +94,11 @@ class _Texts:
         return (self.name, self.does, *self.phrases, *self.examples, *self.not_its)
 
 
+def texts_of(agents: Sequence[Agent]) -> tuple[str, ...]:
+    """Return all texts that are embedded for `agents`, each once."""
+    return tuple(dict.fromkeys(text for agent in agents for text in _Texts.of(agent).all))
+
+
 @dataclass(frozen=True, slots=True)
 class _AgentVectors:
     texts: _Texts

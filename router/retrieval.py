@@ -29,7 +29,7 @@ from .scoring import (
     usual_nearness,
 )
 
-KEPT = 20
+KEPT = 10
 """Agents kept per part, the most probable first."""
 MAX_INDEXES = 32
 """Indexes kept in memory, one per tenant and registry version."""
