@@ -153,17 +153,19 @@ class Registry:
         known = self._snapshots.get(scope.tenant)
         if known is not None and known.version == version:
             return known
-        with self._lock:
-            changes = self._changes
-        version, rows = self._rows.snapshot(scope)
-        made = Snapshot(version=version, agents=self._agents(scope, rows))
-        with self._lock:
-            if changes == self._changes:
+        while True:
+            with self._lock:
+                changes = self._changes
+            version, rows = self._rows.snapshot(scope)
+            made = Snapshot(version=version, agents=self._agents(scope, rows))
+            with self._lock:
+                if changes != self._changes:
+                    continue  # the functions changed meanwhile: these rows may miss theirs
                 self._snapshots[scope.tenant] = made
                 self._snapshots.move_to_end(scope.tenant)
-            if len(self._snapshots) > MAX_TENANTS:
-                self._snapshots.popitem(last=False)
-        return made
+                if len(self._snapshots) > MAX_TENANTS:
+                    self._snapshots.popitem(last=False)
+            return made
 
     @contextmanager
     def _keeping(self, scope: Scope, agent: Agent, function: Function | None) -> Iterator[None]:

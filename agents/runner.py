@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Executor as ThreadPool
+from dataclasses import replace
 from typing import Any
 
 from ..errors import InvalidInput, TimedOut
@@ -13,7 +14,7 @@ from ..models.gateway import Gateway
 from ..models.journal import Journal, OnText
 from ..search.encoder import Encoder
 from ..store.vectors import Vectors
-from ..values import AgentResult, AgentTask
+from ..values import AgentResult, AgentTask, Memo
 from .conversation import Conversation
 from .documents import DocumentLibrary, cited, quoted
 from .functions import ask_function
@@ -104,6 +105,9 @@ class AgentRunner:
         self, agent: Agent, task: AgentTask, journal: Journal, on_text: OnText | None
     ) -> AgentResult:
         model = agent.model or DEFAULT_MODEL
+        if not self._gateway.settings(model).reasoning:
+            # A model this small repeats what it is given to read, so it is given the wish alone.
+            task = replace(task, memo=Memo(), history=())
         text = await self._conversation(agent, model, journal).hold(
             self._messages(agent, model, task), on_text
         )

@@ -82,7 +82,7 @@ def database_check(settings: Settings) -> Check:
 
 def encoder_check(settings: Settings) -> Check:
     """Load the encoder and encode a word; the first time it is exported to the cache."""
-    from ..search.encoder import load_encoder
+    from ..search.encoders import load_encoder
 
     try:
         encoder = load_encoder(settings.encoder, settings.cache_dir)

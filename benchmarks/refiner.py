@@ -22,7 +22,6 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from importlib.resources import files
-from math import sqrt
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -31,7 +30,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ..agents.refiner import Refined, Refiner
+from ..agents.refining.refiner import Refined, Refiner
 from ..config import EMBEDDED_MODEL, ModelSettings, load_settings
 from ..errors import CallboardError
 from ..models.chat import ChatRequest
@@ -39,6 +38,7 @@ from ..models.gateway import Gateway
 from ..models.journal import UnrecordedJournal
 from ..models.prices import PriceBook
 from ..models.scripted import ScriptedModel
+from ..pipelines.evaluation import Rate
 from ..values import AgentResult, Reservation, Usage
 
 ModelName: TypeAlias = Literal["obedient", "forgetful", "embedded", "none"]
@@ -193,17 +193,6 @@ def _numbers(text: str) -> set[str]:
     }
 
 
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of `hits` in `total`, 0..1."""
-    if not total:
-        return 0.0, 1.0
-    z, share = 1.959964, hits / total
-    middle = share + z * z / (2 * total)
-    spread = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
-
-
 # Running ---------------------------------------------------------------------------------------
 
 
@@ -267,7 +256,7 @@ def _passed(entry: Score) -> bool:
 def _share(name: str, counts: Iterable[tuple[int, int]]) -> dict[str, Any]:
     entries = list(counts)
     hits, total = sum(hit for hit, _ in entries), sum(of for _, of in entries)
-    low, high = wilson(hits, total)
+    low, high = (bound / 100 for bound in Rate(hits=hits, total=total).interval or (0.0, 100.0))
     return {
         name: hits / total if total else None,
         f"{name}_of": total,

@@ -18,6 +18,7 @@ from ..errors import ConfigurationError
 SLOTS = 2
 """Requests that are decoded side by side; more wait."""
 
+REPEAT_PENALTY = 1.15
 THREADS_LIMIT = 4
 
 
@@ -100,6 +101,10 @@ class EmbeddedServer:
         params.hostnames = ["127.0.0.1"]
         params.port = 0
         params.api_keys = [self.api_key]
+        # A model this small falls into loops; requests that say nothing of this get it.
+        params.sampling.penalty_repeat = REPEAT_PENALTY
+        params.sampling.penalty_last_n = params.sampling.dry_penalty_last_n = 256
+        params.sampling.dry_multiplier = 0.8
         params.verbosity = -1
         params.cache_ram_mib = 256
         params.ui = params.endpoint_slots = params.endpoint_props = params.warmup = False

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 
-from ..agents.refiner import Refined
+from ..agents.refining.refiner import Refined
 from ..agents.registry import Snapshot
 from ..values import AgentResult, AnswerDelta, Decision
 from .runlog import RunLog
 
-OFFERED = 12
-"""Agents named in the answer to a query that is out of scope."""
+OFFERED = 8
+OFFER_CHARS = 90
+"""How many agents are named in the answer to a query that is out of scope, and how briefly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +61,7 @@ def compose(
 
 
 def _out_of_scope(snapshot: Snapshot) -> str:
-    offers = [
-        f"- {entry.agent.name}: {_first_sentence(entry.agent.description)}"
-        for entry in snapshot.live
-    ]
+    offers = [f"- {entry.agent.name}: {_brief(entry.agent.description)}" for entry in snapshot.live]
     if not offers:
         return "There is no agent yet that could answer. Register one, and ask again."
     more = len(offers) - OFFERED
@@ -70,9 +69,9 @@ def _out_of_scope(snapshot: Snapshot) -> str:
     return "No agent here covers that. What they can do:\n\n" + "\n".join(shown)
 
 
-def _first_sentence(description: str) -> str:
-    head, stop, _ = description.partition(". ")
-    return head + "." if stop else description
+def _brief(description: str) -> str:
+    first = description.partition(". ")[0].rstrip(".")
+    return shorten(first, OFFER_CHARS, placeholder=" ...")
 
 
 def _all_failed(failures: Sequence[Outcome]) -> str:

@@ -22,7 +22,8 @@ from ..router.choice import check_names
 from ..router.embedding import RememberedEmbedding
 from ..router.retrieval import RetrievalRouter
 from ..router.router import Question, Router
-from ..search.encoder import Encoder, load_encoder
+from ..search.encoder import Encoder
+from ..search.encoders import load_encoder
 from ..store.engine import Store
 from ..values import Decision, Event, Exchange, Run, Scope
 from .loop import LoopThread
@@ -203,7 +204,7 @@ class House:
     async def _build_conductor(self, router: Router) -> Conductor:
         settings = self._settings
         await asyncio.to_thread(import_module, f"{__package__}.conductor")  # LangGraph: 0.7 s
-        from ..agents.refiner import Refiner
+        from ..agents.refining.refiner import Refiner
         from ..agents.runner import AgentRunner
         from ..memory.archive import Memory
         from .conductor import Conductor
@@ -225,6 +226,7 @@ class House:
                     encoder=encoder,
                     threads=self._threads,
                     approver=self._approver,
+                    vectors=self.store.vectors,
                 ),
                 refiner=Refiner(model=settings.refiner.model, gateway=self.gateway),
             ),

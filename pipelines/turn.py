@@ -16,7 +16,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from ..agents.refiner import Refined, Refiner
+from ..agents.refining.refiner import Refined, Refiner
 from ..agents.registry import Snapshot
 from ..agents.runner import AgentRunner
 from ..errors import CallboardError, StoreError

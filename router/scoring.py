@@ -55,8 +55,8 @@ def relevance(near: Nearness, usual: Nearness, examples: Vectors) -> Vectors:
     weight = EXAMPLES_SHARE * examples / (examples + 1)
     scores = (1 - weight) * (description + DESCRIPTION_BONUS) + weight * taught
     foreign = near.not_its - np.maximum(near.example, near.phrase) + _FOREIGN_SLACK
-    scores = scores - _FOREIGN_WEIGHT * np.maximum(0, foreign)
-    return scores.astype(np.float32)
+    left: Vectors = (scores - _FOREIGN_WEIGHT * np.maximum(0, foreign)).astype(np.float32)
+    return left
 
 
 def probabilities(scores: Vectors) -> Vectors:

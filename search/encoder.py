@@ -1,4 +1,4 @@
-"""What an encoder is, and how one is loaded by its name.
+"""What an encoder is.
 
 An encoder makes vectors of texts. Two encoders of one `name` make the same vectors, so that what is
 stored with the name beside it may be used again; another name means: encode again.
@@ -7,7 +7,6 @@ stored with the name beside it may be used again; another name means: encode aga
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -39,23 +38,3 @@ class Encoder(Protocol):
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of every text."""
-
-
-def load_encoder(name: str, cache_dir: Path) -> Encoder:
-    """Return the encoder `name`. Blocks; the first of "minilm" in a cache takes 10 to 20 s.
-
-    Args:
-        name: "minilm" (installed with Callboard), or a sentence-transformers model: the path of
-            its folder, or its name on the hub if it was downloaded before.
-        cache_dir: where the exported encoder is kept.
-
-    Raises:
-        ConfigurationError: the model is not on this machine, or damaged, or can't be exported.
-    """
-    if name == "minilm":
-        from .minilm import load_minilm
-
-        return load_minilm(cache_dir)
-    from .transformer import SentenceTransformerEncoder
-
-    return SentenceTransformerEncoder(name)

@@ -24,7 +24,8 @@ from callboard.models.gateway import Gateway
 from callboard.models.journal import Journal, OnText
 from callboard.models.prices import PriceBook
 from callboard.models.scripted import ScriptedModel
-from callboard.search.encoder import Encoder, load_encoder
+from callboard.search.encoder import Encoder
+from callboard.search.encoders import load_encoder
 from callboard.store.engine import Store
 from callboard.values import JSON, AgentResult, AgentTask, Reservation, Scope, Usage
 

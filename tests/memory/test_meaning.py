@@ -10,7 +10,8 @@ from platformdirs import user_cache_dir
 from callboard.config import MemorySettings
 from callboard.memory.archive import Memory
 from callboard.router.budget import BudgetPolicy
-from callboard.search.encoder import Encoder, load_encoder
+from callboard.search.encoder import Encoder
+from callboard.search.encoders import load_encoder
 from callboard.store.engine import Store
 from callboard.values import Memo, Scope
 

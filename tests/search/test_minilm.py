@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from callboard.errors import ConfigurationError
-from callboard.search.encoder import Vectors, load_encoder
+from callboard.search.encoder import Vectors
+from callboard.search.encoders import load_encoder
 from callboard.search.minilm import NAME, PACKAGE, OnnxEncoder, load_minilm
 
 TEXTS = [
@@ -41,7 +42,7 @@ def test_two_exports_at_once_both_end_well_and_leave_one_file(
 
 def test_an_exported_encoder_loads_without_torch(encoder: OnnxEncoder, cache: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from callboard.search.encoder import load_encoder;"
+        "import sys; from pathlib import Path; from callboard.search.encoders import load_encoder;"
         f"print(load_encoder('minilm', Path({str(cache)!r})).encode(['hello']).shape);"
         "print(*sorted({'torch', 'transformers', 'onnx', 'faiss'} & set(sys.modules)))"
     )

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from callboard.errors import ConfigurationError
-from callboard.search.encoder import Encoder, load_encoder
+from callboard.search.encoder import Encoder
+from callboard.search.encoders import load_encoder
 from callboard.search.minilm import PACKAGE, OnnxEncoder
 
 TEXTS = [

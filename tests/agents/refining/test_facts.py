@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callboard.agents.facts import facts_of
-from callboard.agents.quantities import quantities
+from callboard.agents.refining.facts import facts_of
+from callboard.agents.refining.quantities import quantities
 from callboard.agents.sentences import join, pieces
 
 

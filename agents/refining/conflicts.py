@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import Literal
 
+from ..sentences import Piece, stems
 from .claims import Claim, claims_of, likeness
 from .facts import Fact
 from .measures import Measure, is_calendar
 from .polarity import opposed
-from .sentences import Piece, stems
 
 ConflictKind = Literal["number", "date", "polarity", "name"]
 

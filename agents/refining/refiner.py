@@ -20,17 +20,17 @@ from typing import Literal, TypeAlias
 
 import yaml
 
-from ..errors import CallboardError, InvalidInput
-from ..models.chat import ChatRequest, Message
-from ..models.gateway import Gateway
-from ..models.journal import Journal
-from ..values import AgentResult
+from ...errors import CallboardError, InvalidInput
+from ...models.chat import ChatRequest, Message
+from ...models.gateway import Gateway
+from ...models.journal import Journal
+from ...values import AgentResult
+from ..sentences import join, pieces
 from .audit import audit
 from .composition import Answer, Appended, complete, holds_little, side_by_side
 from .conflicts import Conflict, conflicts
 from .facts import facts_of
 from .injection import orders, visible
-from .sentences import join, pieces
 from .substance import is_useless
 
 RefineMethod: TypeAlias = Literal["single", "merged", "side_by_side"]

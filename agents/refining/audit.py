@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ..sentences import Piece, coverage, join, pieces, stems, words
 from .claims import Claim, claims_of
 from .conflicts import contradicts
 from .facts import Facts, facts_of
 from .injection import is_order
 from .polarity import denied
-from .sentences import Piece, coverage, join, pieces, stems, words
 from .substance import is_useless
 
 MAX_BAD = 1 / 3

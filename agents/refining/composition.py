@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..sentences import Piece, coverage, join, pieces
 from .claims import Claim, claims_of
 from .conflicts import Conflict, contradicts
 from .facts import Facts, facts_of
-from .sentences import Piece, coverage, join, pieces
 
 _MIN_COVERAGE = 0.7
 _SAME = 0.85

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from callboard.agents.conflicts import conflicts
+from callboard.agents.refining.conflicts import conflicts
 from callboard.agents.sentences import pieces
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from .sentences import STOP_WORDS, stem
+from ..sentences import STOP_WORDS, stem
 
 _NEGATION = re.compile(
     r"(?:not|no|never|cannot|without|neither|nor|hardly|unable|nicht|kein\w*|niemals|ohne|\w+n't)",

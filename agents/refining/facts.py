@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from ..sentences import BULLET, STOP_WORDS, Piece, pieces, stems, words
 from .quantities import quantities
-from .sentences import BULLET, STOP_WORDS, Piece, pieces, stems, words
 
 FactKind = Literal["quantity", "identifier", "name", "link", "quote"]
 

@@ -19,7 +19,7 @@ from importlib.resources import files
 
 import yaml
 
-from .sentences import Piece
+from ..sentences import Piece
 
 _INVISIBLE = re.compile(
     "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"

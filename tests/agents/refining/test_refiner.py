@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callboard.agents.facts import facts_of
-from callboard.agents.refiner import Refined, Refiner
+from callboard.agents.refining.facts import facts_of
+from callboard.agents.refining.refiner import Refined, Refiner
 from callboard.benchmarks.refiner import Unmetered
 from callboard.codec import from_json, to_json
 from callboard.config import ModelSettings

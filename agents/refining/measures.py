@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ..sentences import STOP_WORDS, stem
 from .quantities import Quantity, quantities
-from .sentences import STOP_WORDS, stem
 
 _UNITS: dict[str, tuple[str, Fraction]] = {
     spelling: (dimension, Fraction(factor))

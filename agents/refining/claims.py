@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..sentences import Piece, stems
 from .facts import Fact, Facts, facts_of, masked
 from .measures import Measure, is_calendar, measures
 from .polarity import aligned
 from .quantities import quantities
-from .sentences import Piece, stems
 
 _PRONOUN = re.compile(r"^(?:it|they|this|that|these|those|he|she|we)\b", re.IGNORECASE)
 _TOKEN = re.compile(r"#|\w+(?:['’]\w+)*")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ..sentences import Piece
 from .facts import Facts, facts_of
-from .sentences import Piece
 
 _REFUSAL = re.compile(
     "|".join(

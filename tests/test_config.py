@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from callboard.config import EMBEDDED_MODEL, ModelSettings, Settings, load_settings
+from callboard.errors import ConfigurationError
+
+
+def write(text: str, folder: Path | None = None) -> Path:
+    path = (folder or Path()) / "callboard.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_a_file_the_embedded_defaults_hold() -> None:
+    settings = load_settings()
+    assert settings.models == {"main": EMBEDDED_MODEL}
+    assert settings.bundled_agents
+    assert settings.database_url == "sqlite:///callboard.db"
+
+
+def test_a_file_switches_the_bundled_agents_off() -> None:
+    write("[router]\nmax_agents = 2\n")
+    assert not load_settings().bundled_agents
+
+
+def test_argument_beats_environment_beats_file_beats_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write("[router]\nmax_agents = 2\nmass = 0.5\n[limits]\nbudget_usd = 1\n")
+    monkeypatch.setenv("CALLBOARD_ROUTER__MAX_AGENTS", "4")
+    monkeypatch.setenv("CALLBOARD_LIMITS__BUDGET_USD", "2")
+    settings = load_settings(limits={"budget_usd": "3"})
+    assert settings.router.mass == 0.5
+    assert settings.router.max_agents == 4
+    assert settings.limits.budget_usd == Decimal(3)
+    assert settings.router.shortlist == Settings().router.shortlist
+
+
+def test_the_environment_adds_to_a_model_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    write('[models.main]\nmodel = "hosted_vllm/x"\n')
+    monkeypatch.setenv("CALLBOARD_MODELS__MAIN__API_BASE", "http://gpu:8000/v1")
+    main = load_settings().models["main"]
+    assert (main.model, main.api_base) == ("hosted_vllm/x", "http://gpu:8000/v1")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[router]\nmax_agent = 2\n", "'router.max_agent' is not a known key: did you mean 'max_a"),
+        ('[models.main]\nmodel = "x"\napi_key = "sk-canary"\n', "did you mean 'api_key_env'"),
+        ("datbase_url = 'x'\n", "did you mean 'database_url'"),
+        ("[router]\nmax_agents = 0\n", "'router.max_agents'"),
+        ("[router]\nmodel = 'big'\n", "router.model names the model 'big'"),
+        ("[router\n", "is not valid TOML"),
+        ("a = \x00\n", "is not valid TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_the_fix(text: str, message: str) -> None:
+    write(text)
+    with pytest.raises(ConfigurationError, match=r"callboard\.toml") as caught:
+        load_settings()
+    assert message in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_file_that_is_not_text_or_not_there_is_refused(tmp_path: Path) -> None:
+    Path("callboard.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        load_settings()
+    with pytest.raises(ConfigurationError, match="callboard init"):
+        load_settings(tmp_path / "absent.toml")
+
+
+def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLBOARD_ROUTR__MASS", "0.5")
+    with pytest.raises(ConfigurationError, match="CALLBOARD_ROUTER"):
+        load_settings()
+
+
+def test_a_relative_database_stands_beside_its_file(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    settings = load_settings(write("database_url = 'sqlite:///my.db'\n", folder))
+    assert settings.database_url == f"sqlite:///{folder / 'my.db'}"
+
+
+def test_secrets_are_masked_and_only_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPU_KEY", "sk-canary")
+    model = ModelSettings(model="hosted_vllm/x", api_key_env="GPU_KEY")
+    settings = Settings(
+        models={"main": model}, database_url="postgresql://me:pw-canary@host/callboard"
+    )
+    key = model.api_key
+    assert key is not None
+    assert key.get_secret_value() == "sk-canary"
+    assert "canary" not in repr(settings) + repr(model) + repr(key) + str(settings)
+    monkeypatch.delenv("GPU_KEY")
+    with pytest.raises(ConfigurationError, match="'GPU_KEY'"):
+        _ = model.api_key
