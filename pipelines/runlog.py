@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+from ..errors import StoreError
 from ..store.claims import Claim
 from ..store.engine import Store
 from ..store.runs import RunEnd
@@ -62,14 +64,20 @@ class RunLog:
             self._steps, self._events, self._decision = {}, [], None
             if not (steps or noted or decision or end):
                 return
-            seq = await self._store.call(
-                self._store.runs.record,
-                self._claim,
-                steps=tuple(steps.values()),
-                events=tuple(noted),
-                decision=decision,
-                end=end,
-            )
+            try:
+                seq = await self._store.call(
+                    self._store.runs.record,
+                    self._claim,
+                    steps=tuple(steps.values()),
+                    events=tuple(noted),
+                    decision=decision,
+                    end=end,
+                )
+            except StoreError:
+                self._steps = {**steps, **self._steps}
+                self._events = [*noted, *self._events]
+                self._decision = self._decision or decision
+                raise
         self._written(seq)
 
     async def close(self) -> None:
@@ -80,7 +88,8 @@ class RunLog:
 
     async def _flush_soon(self) -> None:
         await asyncio.sleep(GATHER_S)
-        await self.flush()
+        with suppress(StoreError):  # kept, and told by the next flush that someone waits for
+            await self.flush()
 
     def _note(self, event: EventBody) -> None:
         last = self._events[-1] if self._events else None

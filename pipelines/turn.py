@@ -8,7 +8,9 @@ row in the inspector. What the nodes do stands in the rooms; what they share sta
 
 from __future__ import annotations
 
+import logging
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -19,7 +21,7 @@ from langgraph.types import Send
 from ..agents.refining.refiner import Refined, Refiner
 from ..agents.registry import Snapshot
 from ..agents.runner import AgentRunner
-from ..errors import CallboardError, StoreError
+from ..errors import StoreError
 from ..memory.archive import Memory
 from ..models.journal import Journal
 from ..router.guard import Verdict
@@ -40,6 +42,8 @@ from ..values import (
 from .answering import Answer, AnswerStream, Outcome, compose
 from .execution import LocalExecutor
 from .runlog import RunLog
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -111,7 +115,7 @@ async def decide(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     turn = runtime.context
 
     async def work(journal: Journal) -> Decision:
-        return await turn.services.router.decide(
+        decision = await turn.services.router.decide(
             turn.question,
             turn.snapshot,
             state["retrieval"],
@@ -119,14 +123,14 @@ async def decide(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
             journal,
             started=turn.started,
         )
+        turn.log.add(event=Decided(decision=decision), decision=decision)
+        return decision
 
-    decision = await turn.journal.once("decide", "decide", work, returns=Decision)
-    turn.log.add(event=Decided(decision=decision), decision=decision)
-    return {"decision": decision}
+    return {"decision": await turn.journal.once("decide", "decide", work, returns=Decision)}
 
 
 async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
-    """Make the memo. Memory that fails costs the agents their memo, not the turn."""
+    """Make the memo. Memory that fails is a failed step; the agents do without a memo."""
     turn = runtime.context
     memory = turn.services.memory
     if memory is None:
@@ -148,7 +152,7 @@ async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
         return {"memo": await turn.journal.once("recall", "recall", work, returns=Memo)}
     except StoreError:
         raise
-    except CallboardError:
+    except Exception:  # noqa: BLE001 - the failed step tells
         return {"memo": Memo()}
 
 
@@ -189,7 +193,7 @@ async def act(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
         )
     except StoreError:
         raise
-    except Exception as error:  # noqa: BLE001 - the one place where a failing agent becomes a failed step
+    except Exception as error:  # noqa: BLE001 - here a failing agent becomes a failed step
         return {"outcomes": [Outcome(agent=name, error=str(error) or type(error).__name__)]}
     return {"outcomes": [Outcome(agent=name, result=result)]}
 
@@ -206,7 +210,12 @@ async def refine(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     async def work(journal: Journal) -> Refined:
         return await turn.services.refiner.refine(turn.question.query, results, journal)
 
-    return {"refined": await turn.journal.once("refine", "refine", work, returns=Refined)}
+    try:
+        return {"refined": await turn.journal.once("refine", "refine", work, returns=Refined)}
+    except StoreError:
+        raise
+    except Exception:  # noqa: BLE001 - the failed step tells; the answers stand side by side
+        return {"refined": None}
 
 
 async def answer(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
@@ -218,18 +227,23 @@ async def answer(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
 
     async def work(_: Journal) -> Answer:
         turn.stream.finish(composed.text)
-        memory = turn.services.memory
-        if memory is not None and composed.answered:
-            await memory.write(
-                turn.scope,
-                turn.run_id,
-                turn.question.query,
-                composed.text,
-                state["decision"].agents,
-            )
+        if composed.answered:
+            await _remember(turn, composed.text, state["decision"].agents)
         return composed
 
     return {"answer": await turn.journal.once("answer", "answer", work, returns=Answer)}
+
+
+async def _remember(turn: Turn, text: str, agents: Sequence[str]) -> None:
+    memory = turn.services.memory
+    if memory is None:
+        return
+    try:
+        await memory.write(turn.scope, turn.run_id, turn.question.query, text, agents)
+    except StoreError:
+        raise
+    except Exception:  # noqa: BLE001 - the log tells
+        _log.exception("The turn %s could not be remembered", turn.run_id)
 
 
 def _after_decide(state: TurnState) -> str:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from callboard.benchmarks import refiner
-from callboard.benchmarks.refiner import ModelName, load_pairs, measure, wilson
+from callboard.benchmarks.refiner import ModelName, load_pairs, measure
 
 
 def test_there_are_a_hundred_pairs_and_every_fact_stands_in_an_answer() -> None:
@@ -48,8 +48,3 @@ def test_the_benchmark_prints_json_on_stdout(capsys: pytest.CaptureFixture[str])
     assert refiner.main(["--model", "none", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert (row["model"], row["pairs"]) == ("none", 100)
-
-
-def test_wilsons_interval_holds_the_share() -> None:
-    low, high = wilson(30, 30)
-    assert (round(low, 3), high) == (0.886, 1.0)
