@@ -34,6 +34,8 @@ from .errors import ConfigurationError, nearest
 
 CONFIG_FILE = "callboard.toml"
 PREFIX = "CALLBOARD_"
+EMBEDDED = "embedded/"
+"""What a model string begins with whose weights run in the process."""
 
 
 class Section(BaseModel):
@@ -68,6 +70,11 @@ class ModelSettings(Section):
     """Able to judge: may be asked to route and to merge answers."""
     timeout_s: float = Field(default=60.0, gt=0)
     retries: int = Field(default=2, ge=0, le=10)
+
+    @property
+    def embedded(self) -> str | None:
+        """The name of the weights of an embedded model; None for an endpoint."""
+        return self.model.removeprefix(EMBEDDED) if self.model.startswith(EMBEDDED) else None
 
     @property
     def api_key(self) -> SecretStr | None:

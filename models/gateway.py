@@ -30,7 +30,6 @@ from .prices import FREE, PriceBook, upper_bound
 from .weights import Weights
 from .wire import parameters, reply, usage
 
-EMBEDDED = "embedded/"
 """Prefix of models that are served in this process from weights in the cache."""
 
 HTTP_TIMEOUT_S = 86_400.0
@@ -184,22 +183,21 @@ class Gateway:
         self._loops.add(asyncio.get_running_loop())
         if not _litellm.cache_info().currsize:
             await asyncio.to_thread(_litellm)
-        if not settings.model.startswith(EMBEDDED):
+        if settings.embedded is None:
             return Endpoint(_target(name, settings), settings.model)
         server = self._servers.get(name)
         if server is None:
-            server = await asyncio.to_thread(self._serve, name, settings)
+            weights, context_tokens = settings.embedded, settings.context_tokens
+            server = await asyncio.to_thread(self._serve, name, weights, context_tokens)
         target = Target(name, settings, server.api_base, server.api_key)
-        return Endpoint(target, f"openai/{settings.model.removeprefix(EMBEDDED)}")
+        return Endpoint(target, f"openai/{settings.embedded}")
 
-    def _serve(self, name: str, settings: ModelSettings) -> EmbeddedServer:
+    def _serve(self, name: str, weights: str, context_tokens: int) -> EmbeddedServer:
         """Start the embedded model, or share the one that runs. Blocks; called in a thread."""
         with self._starting:
             if name not in self._servers:
-                path = self._weights.path(settings.model.removeprefix(EMBEDDED))
-                self._servers[name] = EmbeddedServer.shared(
-                    path, context_tokens=settings.context_tokens
-                )
+                path = self._weights.path(weights)
+                self._servers[name] = EmbeddedServer.shared(path, context_tokens=context_tokens)
             return self._servers[name]
 
 

@@ -55,6 +55,8 @@ class PriceBook:
         """
         if settings.price is not None:
             return settings.price
+        if settings.embedded is not None:
+            return FREE
         if settings.api_base is not None:
             return None
         model = settings.model

@@ -76,8 +76,8 @@ def combine(
         in_scope=in_scope,
         candidates=candidates(retrieval, agents, judged=judgement.agents),
         parts=tuple(
-            replace(part, agents=tuple(name for name in part.agents if name in agents))
-            for part in retrieved.parts
+            replace(part, agents=tuple(name for name in agents if best[name] in scored.scores))
+            for part, scored in zip(retrieved.parts, retrieval.parts, strict=False)
         ),
         cost_usd=judgement.cost_usd,
     )

@@ -21,14 +21,17 @@ class Verdict:
     in_scope: bool
     score: float
     threshold: float
-
-    @property
-    def sure(self) -> bool:
-        """Whether the score is far from the threshold."""
-        return abs(self.score - self.threshold) >= UNSURE_WIDTH
+    sure: bool = True
+    """Whether the scores of all parts of the query are far from the threshold."""
 
 
 def judge_scope(retrieval: Retrieval, threshold: float) -> Verdict:
     """Let a query in if one of its parts reaches the threshold."""
-    score = max((part.in_scope for part in retrieval.parts), default=0.0)
-    return Verdict(in_scope=score >= threshold, score=score, threshold=threshold)
+    scores = [part.in_scope for part in retrieval.parts]
+    best = max(scores, default=0.0)
+    return Verdict(
+        in_scope=best >= threshold,
+        score=best,
+        threshold=threshold,
+        sure=all(abs(score - threshold) >= UNSURE_WIDTH for score in scores),
+    )

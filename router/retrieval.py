@@ -177,14 +177,15 @@ def _score(ready: _Ready, text: str, vector: Vectors, exclude: Collection[str]) 
 
 
 def _choose(whole: PartScores, pieces: Sequence[PartScores]) -> tuple[PartScores, ...]:
-    """Return the scores to decide by: those of the parts if they call different agents.
+    """Return the scores to decide by: those of the parts if they are different agents' business.
 
-    Where they do not, the query stands as one; if it fits no agent as a whole but a part of it
-    does, that part speaks for it.
+    A part that fits nobody is kept beside one that does, so that it is told and not lost. Where no
+    two agents are concerned the query stands as one; if it fits no agent as a whole but a part
+    of it does, that part speaks for it.
     """
     parts = _join(pieces)
     fitting = [part for part in parts if part.in_scope >= GUARD_THRESHOLD]
-    if len({part.scores[0].agent for part in fitting}) > 1:
+    if fitting and len(parts) > 1:
         return tuple(parts)
     if whole.in_scope < GUARD_THRESHOLD and fitting:
         best = max(fitting, key=lambda part: part.in_scope)

@@ -18,8 +18,6 @@ commands = typer.Typer(
     help="List, fetch and check models.", no_args_is_help=True, rich_markup_mode=None
 )
 
-EMBEDDED = "embedded/"
-
 
 @commands.command("list")
 def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
@@ -91,8 +89,7 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 def embedded_weights(settings: Settings) -> tuple[str, ...]:
     """Return the names of the weights that the configured models need."""
-    models = (model.model for model in settings.models.values())
-    return tuple(sorted({m.removeprefix(EMBEDDED) for m in models if m.startswith(EMBEDDED)}))
+    return tuple(sorted({m.embedded for m in settings.models.values() if m.embedded}))
 
 
 def missing_weights(settings: Settings) -> tuple[str, ...]:

@@ -66,3 +66,13 @@ def test_the_bound_counts_everything_that_is_sent():
 
 def test_text_that_can_not_be_encoded_is_counted():
     assert input_bound(ChatRequest(messages=(Message(role="user", content="\ud800"),))) > 0
+
+
+def test_an_embedded_model_is_free_unless_a_price_is_set() -> None:
+    book = PriceBook.bundled()
+    assert book.price(ModelSettings(model="embedded/smollm2-135m")) == FREE
+    priced = ModelSettings(
+        model="embedded/smollm2-135m",
+        price=PriceSettings(input_per_million=Decimal(1), output_per_million=Decimal(1)),
+    )
+    assert book.price(priced) == priced.price

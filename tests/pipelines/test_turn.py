@@ -262,3 +262,12 @@ def test_recalled_text_is_data_and_never_a_system_message(make_board) -> None:
     assert "xylophone" not in system.content
     assert "xylophone" in rest[-1].content
     assert all(message.role != "system" for message in rest)
+
+
+def test_a_wish_that_nobody_covers_is_told_and_not_lost(board: Board) -> None:
+    run = board.run_sync("What is 15% of 240, and who won the football world cup in 1998?")
+    assert run.decision is not None
+    assert run.decision.agents == ("calculator",)
+    assert run.answer is not None
+    assert "36" in run.answer
+    assert "No agent here covers 'who won the football world cup in 1998?'" in run.answer

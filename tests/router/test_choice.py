@@ -114,3 +114,22 @@ def test_pinning_takes_what_the_caller_names_and_only_what_exists() -> None:
     assert decision.method == "pinned"
     with pytest.raises(UnknownName, match="did you mean 'billing'"):
         pin(["biling"], snapshot, retrieval)
+
+
+def test_an_unsure_part_makes_the_verdict_unsure() -> None:
+    sure = judge_scope(found(part("a", in_scope=0.95, one=0.9)), 0.5)
+    unsure = judge_scope(
+        found(part("a", in_scope=0.95, one=0.9), part("b", in_scope=0.4, two=0.9)), 0.5
+    )
+    assert sure.sure
+    assert not unsure.sure
+    assert unsure.in_scope
+
+
+def test_an_agent_that_the_model_adds_is_told_its_part() -> None:
+    retrieval = found(part("a", one=0.95), part("b", in_scope=0.4, two=0.9))
+    retrieved = choose(retrieval, judge_scope(retrieval, 0.5), RouterSettings())
+    assert retrieved.agents == ("one",)
+    judged = combine(retrieved, Judgement(agents=("one", "two"), reason="Both."), retrieval, 3)
+    assert set(judged.agents) == {"one", "two"}
+    assert judged.part_for("two") == "b"
