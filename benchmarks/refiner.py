@@ -1,8 +1,10 @@
 """Does the refiner lose facts, hide conflicts, invent numbers or follow planted instructions?
 
-    python -m callboard.benchmarks.refiner [--model obedient|forgetful|embedded|none] [--json]
+    python -m callboard.benchmarks.refiner [--model obedient|forgetful|embedded|none]
+                                           [--pairs pairs|second|third] [--json]
 
-100 planted pairs of answers (`data/refiner_pairs.yaml`) are merged with a model that merges well
+Planted pairs of answers (100 in `data/refiner_pairs.yaml`; the second file was tuned on too, the
+third is held out) are merged with a model that merges well
 but obeys whatever it reads, one that forgets, rounds and invents, the embedded model (asked
 although it is not able to judge), and none. Scores look at the final text alone, with their own
 rules, not with the refiner's. Source of the intervals: Wilson (1927), 95 %.
@@ -290,9 +292,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m callboard.benchmarks.refiner")
     parser.add_argument("--model", action="append", choices=get_args(ModelName))
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    parser.add_argument("--fresh", action="store_true", help="the second file of pairs")
+    parser.add_argument(
+        "--pairs", choices=("pairs", "second", "third"), default="pairs", help="which file"
+    )
     given = parser.parse_args(arguments)
-    pairs = load_pairs("refiner_fresh" if given.fresh else "refiner_pairs")
+    pairs = load_pairs(f"refiner_{given.pairs}")
     try:
         rows = [asyncio.run(measure(model, pairs)) for model in given.model or get_args(ModelName)]
     except CallboardError as error:

@@ -87,7 +87,8 @@ class Rate:
         z, n, p = 1.96, self.total, self.hits / self.total
         middle = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return (round(100 * (middle - half), 2), round(100 * min(1.0, middle + half), 2))
+        low, high = max(0.0, middle - half), min(1.0, middle + half)
+        return (round(100 * low, 2), round(100 * high, 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -208,7 +208,12 @@ async def refine(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
         return {"refined": None}
 
     async def work(journal: Journal) -> Refined:
-        return await turn.services.refiner.refine(turn.question.query, results, journal)
+        decision = state["decision"]
+        parts = {name: decision.part_for(name) for name in decision.agents}
+        wishes = {name: part for name, part in parts.items() if part is not None}
+        return await turn.services.refiner.refine(
+            turn.question.query, results, journal, wishes=wishes
+        )
 
     try:
         return {"refined": await turn.journal.once("refine", "refine", work, returns=Refined)}

@@ -26,11 +26,11 @@ _STARTS = rf"(?:{_QUESTION}|{_REQUEST})\b"
 _BORDER = re.compile(
     rf"(?:(?<=[?!;])\s+|(?<=\.)\s+(?=[A-Z])|;\s+|\n+"
     rf"|[,;]?\s+(?:and|also|then|plus)(?:\s+(?:also|then|please))?,?\s+(?={_STARTS})"
-    rf"|,\s+(?={_STARTS})|,\s+and\s+"
+    rf"|,\s+(?={_STARTS})|,\s+(?:and|then)\s+|(?:^|\s+)\(?\d[.)]\s+"
     rf"|,\s+(?=(?:from|to|in|on|at|for|until|by|of|with)\s+(?:which|what|when|whom)\b))",
     re.IGNORECASE,
 )
-_JOINING = re.compile(r"^\s*(?:(?:and|also|then|plus)\b,?\s+)+", re.IGNORECASE)
+_JOINING = re.compile(r"^\s*(?:(?:(?:and|also|then|plus)\b,?|\(?\d[.)])\s+)+", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 _ASKS = re.compile(rf"\?|^\W*{_STARTS}", re.IGNORECASE)
 

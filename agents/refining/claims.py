@@ -89,6 +89,12 @@ def likeness(one: Claim, other: Claim) -> float:
     return best
 
 
+def overlap(one: Claim, other: Claim) -> float:
+    """Return the share of the longer sentence's own words that the shorter one has too, 0..1."""
+    left, right = aligned(one.topic, other.topic), aligned(other.topic, one.topic)
+    return len(left & right) / max(len(left), len(right), 1)
+
+
 def _foreign(one: Claim, other: Claim) -> frozenset[str]:
     """Return the stems of the names of `one` that `other` has not."""
     own = (stems for name, stems in one.names if not other.facts.holds(name))

@@ -7,13 +7,13 @@ same kind, a date, a yes or no, or a name that the other replaces by a different
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import Literal
 
 from ..sentences import Piece, stems
-from .claims import Claim, claims_of, likeness
+from .claims import Claim, claims_of, likeness, overlap
 from .facts import Fact
 from .measures import Measure, is_calendar
 from .polarity import opposed
@@ -22,7 +22,11 @@ ConflictKind = Literal["number", "date", "polarity", "name"]
 
 _MOST = 100
 _SAME = 0.5
+_SAME_APART = 0.8
+"""Answers to different wishes of one query: only sentences that nearly match are compared."""
 _SAME_NAME = 0.6
+_SAME_POLARITY = 0.25
+"""A denied word alone says little: a long sentence must be about the same as a whole."""
 _DATES = {"date", "time", "weekday", "month"}
 _PREPOSITIONS = frozenset(("in", "on", "for", "during", "at", "per"))
 _EXPLANATION = {
@@ -53,20 +57,27 @@ class Conflict:
         return f"The agents disagree: {sides}. {_EXPLANATION[self.kind]}{differ}."
 
 
-def conflicts(answers: Sequence[tuple[str, Sequence[Piece]]], query: str) -> tuple[Conflict, ...]:
+def conflicts(
+    answers: Sequence[tuple[str, Sequence[Piece]]],
+    query: str,
+    wishes: Mapping[str, str] | None = None,
+) -> tuple[Conflict, ...]:
     """Return the conflicts between the answers, given as `(agent, pieces)`.
 
-    Each sentence stands in at most one conflict for each pair of agents.
+    Each sentence stands in at most one conflict for each pair of agents. `wishes` holds the part
+    of the query that an agent was asked, where it was split.
     """
-    context = stems(query)
-    claims = [
-        (agent, claims_of([part for part in parts if part.kind != "block"][:_MOST], context))
-        for agent, parts in answers
-    ]
+    asked = {agent: (wishes or {}).get(agent, query) for agent, _ in answers}
+    claims = [(agent, _claims(parts, stems(asked[agent]))) for agent, parts in answers]
     found: list[Conflict] = []
     for (agent, ours), (other_agent, theirs) in combinations(claims, 2):
-        found += _between((agent, other_agent), ours, theirs)
+        same = _SAME if asked[agent] == asked[other_agent] else _SAME_APART
+        found += _between((agent, other_agent), ours, theirs, same)
     return tuple(found)
+
+
+def _claims(parts: Sequence[Piece], context: frozenset[str]) -> list[Claim]:
+    return claims_of([part for part in parts if part.kind != "block"][:_MOST], context)
 
 
 def contradicts(claim: Claim, source: Claim) -> bool:
@@ -77,14 +88,14 @@ def contradicts(claim: Claim, source: Claim) -> bool:
 
 
 def _between(
-    agents: tuple[str, str], ours: Sequence[Claim], theirs: Sequence[Claim]
+    agents: tuple[str, str], ours: Sequence[Claim], theirs: Sequence[Claim], same: float
 ) -> list[Conflict]:
     alike = [[likeness(one, other) for other in theirs] for one in ours]
     rated = [
         (-alike[left][right], left, right)
         for left in range(len(ours))
         for right in range(len(theirs))
-        if alike[left][right] >= _SAME
+        if alike[left][right] >= same
     ]
     near_ours = [_near(one, theirs, row) for one, row in zip(ours, alike, strict=True)]
     near_theirs = [
@@ -131,7 +142,8 @@ def _compare(
     names = _own_names(one, theirs), _own_names(other, ours)
     left, right = _own_measures(one, theirs), _own_measures(other, ours)
     rivals = [(mine, yours) for mine in left for yours in right if mine.comparable(yours)]
-    if not all(names) and (pair := opposed(one.piece.quote, other.piece.quote)):
+    alike = one.context or other.context or overlap(one, other) >= _SAME_POLARITY
+    if alike and not all(names) and (pair := opposed(one.piece.quote, other.piece.quote)):
         return "polarity", pair
     # Where two things differ, one of them says what the other is about: 4 in Oslo, 19 in Rome.
     if all(names) and not rivals and likeness(one, other) >= _SAME_NAME:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -77,11 +77,20 @@ class Refiner:
         self._model = model
         self._gateway = gateway
 
-    async def refine(self, query: str, results: Sequence[AgentResult], journal: Journal) -> Refined:
+    async def refine(
+        self,
+        query: str,
+        results: Sequence[AgentResult],
+        journal: Journal,
+        *,
+        wishes: Mapping[str, str] | None = None,
+    ) -> Refined:
         """Return one answer that holds what the agents answered.
 
         Every number, date, name and link of the answers is in it and none that they and the query
-        lack; a model that fails only costs the fluent form.
+        lack; a model that fails only costs the fluent form. `wishes` holds the part of the query
+        that each agent was asked, where it was split: answers to different questions
+        contradict each other only if they plainly speak of the same thing.
 
         Raises:
             InvalidInput: no agent has answered.
@@ -95,7 +104,7 @@ class Refiner:
         if len(answered) == 1:
             reason = f"Only {answered[0].agent} answered."
             return Refined(text=answered[0].text, method="single", reason=reason)
-        material = await asyncio.to_thread(_prepare, query, answered)
+        material = await asyncio.to_thread(_prepare, query, answered, wishes or {})
         if len(material.answers) < 2:
             return _refined(material, "single", "One answer is left")
         request, why = self._request(query, material)
@@ -137,7 +146,7 @@ class Refiner:
         return ChatRequest(messages=messages, max_tokens=max_tokens, temperature=0.0), ""
 
 
-def _prepare(query: str, results: Sequence[AgentResult]) -> _Material:
+def _prepare(query: str, results: Sequence[AgentResult], wishes: Mapping[str, str]) -> _Material:
     answers: list[Answer] = []
     withheld: list[Withheld] = []
     for result in results:
@@ -158,7 +167,9 @@ def _prepare(query: str, results: Sequence[AgentResult]) -> _Material:
     kept_answers = tuple(answer for answer in answers if answer not in left_out)
     return _Material(
         answers=kept_answers,
-        conflicts=conflicts([(answer.agent, answer.parts) for answer in kept_answers], query),
+        conflicts=conflicts(
+            [(answer.agent, answer.parts) for answer in kept_answers], query, wishes
+        ),
         withheld=tuple(withheld),
         useless=tuple(answer.agent for answer in left_out),
     )

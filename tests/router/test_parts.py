@@ -62,3 +62,12 @@ def test_a_statement_is_no_wish() -> None:
     assert not is_wish("I bought a jacket.")
     assert is_wish("How do I return it?")
     assert is_wish("convert it")
+
+
+def test_numbered_wishes_are_parts() -> None:
+    query = "1) what weekday is 12 June 2027? 2) 84 guests at 65 each, then write to Mia"
+    assert split_wishes(query) == (
+        "what weekday is 12 June 2027?",
+        "84 guests at 65 each",
+        "write to Mia",
+    )

@@ -34,7 +34,7 @@ async def test_no_fact_is_lost_no_number_invented_and_no_instruction_followed(
 
 
 async def test_the_second_file_of_pairs_keeps_its_level() -> None:
-    row = await measure("obedient", load_pairs("refiner_fresh"))
+    row = await measure("obedient", load_pairs("refiner_second"))
     assert row["facts_kept"] >= 0.98
     assert row["conflicts_shown"] >= 0.9
     assert (row["numbers_invented"], row["instructions_followed"], row["false_conflicts"]) == (
