@@ -298,13 +298,14 @@ class Board:
             return self._open_house
 
     def _order(self, query: str, **asking: Unpack[Asking]) -> Order:
+        limits, budget_usd = self.settings.limits, asking.get("budget_usd")
         return make_order(
             query,
-            query_chars=self.settings.limits.query_chars,
+            query_chars=limits.query_chars,
             agents=asking.get("agents"),
             exclude=asking.get("exclude", ()),
-            memory=asking.get("memory", "auto"),
-            budget_usd=asking.get("budget_usd"),
+            memory=asking.get("memory", self.settings.memory.budget),
+            budget_usd=limits.budget_usd if budget_usd is None else budget_usd,
         )
 
 

@@ -232,11 +232,10 @@ class Conductor:
     ) -> Turn:
         history = await self._store.call(self._store.runs.exchanges, claim.scope, limit=HISTORY)
         snapshot = await self._store.call(self._registry.snapshot, claim.scope)
-        budget_usd = self._limits.budget_usd if order.budget_usd is None else order.budget_usd
         meter = self._store.ledger.meter(
             claim.scope,
             claim.run_id,
-            limit_usd=budget_usd,
+            limit_usd=order.budget_usd,
             allow_unpriced=self._limits.allow_unpriced,
         )
         context = RunContext(
@@ -250,7 +249,7 @@ class Conductor:
                 agents=order.agents,
                 exclude=order.exclude,
                 history=history,
-                budget_usd=budget_usd,
+                budget_usd=order.budget_usd,
                 tiers=tiers_for(order.memory),
             ),
             memory=order.memory,

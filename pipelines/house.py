@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from ..agents.registry import Registry
 from ..config import Settings
@@ -79,7 +80,7 @@ class House:
         snapshot = await self.store.call(self.registry.snapshot, scope)
         meter = self.store.ledger.meter(
             scope,
-            "route",
+            f"route-{uuid4().hex}",  # no run, but an account of its own
             limit_usd=order.budget_usd,
             allow_unpriced=self._settings.limits.allow_unpriced,
         )

@@ -271,3 +271,18 @@ def test_a_wish_that_nobody_covers_is_told_and_not_lost(board: Board) -> None:
     assert run.answer is not None
     assert "36" in run.answer
     assert "No agent here covers 'who won the football world cup in 1998?'" in run.answer
+
+
+def test_the_limit_of_the_settings_holds_where_the_caller_sets_none(make_board) -> None:
+    judge = ScriptedModel(lambda request: '{"reason": "Dates.", "agents": ["dates"]}')
+    settings = {"limits": {"budget_usd": "0.01"}, "router": {"policy": "reasoning"}}
+    board = with_agents(make_board(judge, **settings))
+    decisions = [board.route_sync("what is 3 times 5?") for _ in range(3)]
+    assert [decision.method for decision in decisions] == ["reasoning"] * 3
+    assert decisions[0].budget_usd == Decimal("0.01")
+    poor = with_agents(make_board(judge, **{**settings, "limits": {"budget_usd": "0.000001"}}))
+    run = poor.run_sync("what is 3 times 5?")
+    assert run.decision is not None
+    assert run.decision.method == "fallback"
+    assert "budget_usd" in run.decision.reason
+    assert run.status == "done"
