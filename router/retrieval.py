@@ -99,11 +99,13 @@ class RetrievalRouter:
         *,
         context: str = "",
         exclude: Collection[str] = (),
+        threshold: float = GUARD_THRESHOLD,
     ) -> Retrieval:
         """Score the agents of `snapshot` for `query`, as if those in `exclude` did not exist.
 
-        `context` is the query before this one: where the query alone fits no agent ("and in
-        euros?"), both together are scored.
+        From `threshold` on, a part of the query is taken to be in scope. `context` is the query
+        before this one: where the query alone fits no agent ("and in euros?"), both together are
+        scored.
         """
         ready = await self._prepare(snapshot)
         pieces = split_wishes(query)
@@ -112,10 +114,11 @@ class RetrievalRouter:
             texts.append(f"{context}\n{query}")
         vectors = await self._encoder.aencode(texts)
         scored = [_score(ready, t, v, exclude) for t, v in zip(texts, vectors, strict=True)]
-        parts = _choose(scored[0], scored[1 : 1 + len(pieces)] if len(pieces) > 1 else ())
-        if context and max(part.in_scope for part in parts) < GUARD_THRESHOLD:
+        split = scored[1 : 1 + len(pieces)] if len(pieces) > 1 else ()
+        parts = _choose(scored[0], split, threshold)
+        if context and max(part.in_scope for part in parts) < threshold:
             joined = scored[-1]
-            if joined.in_scope >= GUARD_THRESHOLD:
+            if joined.in_scope >= threshold:
                 parts = (replace(joined, text=query),)
         return Retrieval(parts=parts, registry_version=snapshot.version)
 
@@ -136,17 +139,20 @@ class RetrievalRouter:
             self._pool = await kept_vectors(self._encoder, background(), self._cache_dir)
         index = await AgentIndex.build(snapshot, self._embed, self._latest)
         self._latest = index
-        near = [index.compare(vector) for vector in self._pool]
-        outside = [*self._pool, *index.outside()]
-        free = [
-            vector
-            for vector, entry in zip(outside, map(index.compare, outside), strict=True)
-            if not index.names or max(entry.example.max(), entry.phrase.max()) < _TAKEN
-        ]
-        pool = np.stack(free) if free else np.zeros((0, self._pool.shape[1]), np.float32)
-        usual = usual_nearness(near)
-        border = await asyncio.to_thread(learn_border, index, usual, pool)
-        return _Ready(index, usual, pool, border)
+        return await asyncio.to_thread(_get_ready, index, self._pool)
+
+
+def _get_ready(index: AgentIndex, background: Vectors) -> _Ready:
+    near = [index.compare(vector) for vector in background]
+    outside = [*background, *index.outside()]
+    free = [
+        vector
+        for vector, entry in zip(outside, map(index.compare, outside), strict=True)
+        if not index.names or max(entry.example.max(), entry.phrase.max()) < _TAKEN
+    ]
+    pool = np.stack(free) if free else np.zeros((0, background.shape[1]), np.float32)
+    usual = usual_nearness(near)
+    return _Ready(index, usual, pool, learn_border(index, usual, pool))
 
 
 def _score(ready: _Ready, text: str, vector: Vectors, exclude: Collection[str]) -> PartScores:
@@ -176,24 +182,26 @@ def _score(ready: _Ready, text: str, vector: Vectors, exclude: Collection[str]) 
     return PartScores(text=text, in_scope=round(guard, 4), scores=tuple(found))
 
 
-def _choose(whole: PartScores, pieces: Sequence[PartScores]) -> tuple[PartScores, ...]:
+def _choose(
+    whole: PartScores, pieces: Sequence[PartScores], threshold: float
+) -> tuple[PartScores, ...]:
     """Return the scores to decide by: those of the parts if they are different agents' business.
 
     A part that fits nobody is kept beside one that does, so that it is told and not lost. Where no
     two agents are concerned the query stands as one; if it fits no agent as a whole but a part
     of it does, that part speaks for it.
     """
-    parts = _join(pieces)
-    fitting = [part for part in parts if part.in_scope >= GUARD_THRESHOLD]
+    parts = _join(pieces, threshold)
+    fitting = [part for part in parts if part.in_scope >= threshold]
     if fitting and len(parts) > 1:
         return tuple(parts)
-    if whole.in_scope < GUARD_THRESHOLD and fitting:
+    if whole.in_scope < threshold and fitting:
         best = max(fitting, key=lambda part: part.in_scope)
         return (replace(best, text=whole.text),)
     return (whole,)
 
 
-def _join(pieces: Sequence[PartScores]) -> list[PartScores]:
+def _join(pieces: Sequence[PartScores], threshold: float) -> list[PartScores]:
     """Join neighbours that call the same agent, and context with the part that it belongs to.
 
     Context is a piece that fits no agent and asks for nothing ("I bought a jacket.").
@@ -201,7 +209,7 @@ def _join(pieces: Sequence[PartScores]) -> list[PartScores]:
     joined: list[PartScores] = []
     context = ""
     for piece in pieces:
-        fits = piece.in_scope >= GUARD_THRESHOLD
+        fits = piece.in_scope >= threshold
         if not fits and not is_wish(piece.text):
             context = f"{context} {piece.text}".strip()
             continue

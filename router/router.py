@@ -46,6 +46,8 @@ class Router:
         self._retrieval = retrieval
         self._settings = settings
         self._gateway = gateway
+        given = settings.guard_threshold
+        self._threshold = GUARD_THRESHOLD if given is None else given
 
     async def route(self, question: Question, snapshot: Snapshot, journal: Journal) -> Decision:
         """Decide in one go: retrieve, guard, decide."""
@@ -58,13 +60,16 @@ class Router:
         """Score the agents that the question may call."""
         context = question.history[-1].query if question.history else ""
         return await self._retrieval.retrieve(
-            question.query, snapshot, context=context, exclude=question.exclude
+            question.query,
+            snapshot,
+            context=context,
+            exclude=question.exclude,
+            threshold=self._threshold,
         )
 
     def guard(self, retrieval: Retrieval) -> Verdict:
         """Tell whether the query is in scope."""
-        threshold = self._settings.guard_threshold
-        return judge_scope(retrieval, GUARD_THRESHOLD if threshold is None else threshold)
+        return judge_scope(retrieval, self._threshold)
 
     async def decide(
         self,

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from platformdirs import user_cache_dir
+
+from callboard.agents.registry import Registered, Snapshot
+from callboard.agents.spec import Agent
+from callboard.router.index import background, phrases, split_description
+from callboard.router.retrieval import Retrieval, RetrievalRouter
+from callboard.search.encoder import Encoder, Vectors
+from callboard.search.encoders import load_encoder
+
+CACHE = Path(user_cache_dir("callboard"))
+
+BILLING = Agent(
+    name="billing",
+    description="Invoices, charges and refunds. It does not know delivery times.",
+    examples=("Why was I charged twice?", "send me the invoice again", "I want my money back"),
+)
+DELIVERY = Agent(
+    name="delivery",
+    description="Delivery times, tracking and lost parcels of our shop.",
+    examples=("when will my parcel arrive?", "track my order", "how long does delivery take"),
+)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return load_encoder("minilm", CACHE)
+
+
+class Router:
+    """A router of its own, which remembers what it was asked to embed."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.embedded: list[str] = []
+        self._encoder = encoder
+        self._router = RetrievalRouter(encoder, self._embed, CACHE)
+
+    async def _embed(self, texts: Sequence[str]) -> Vectors:
+        self.embedded += texts
+        return await self._encoder.aencode(texts)
+
+    async def ask(self, query: str, snapshot: Snapshot, **options: object) -> Retrieval:
+        return await self._router.retrieve(query, snapshot, **options)  # type: ignore[arg-type]
+
+
+def of(*agents: Agent, version: int = 1) -> Snapshot:
+    return Snapshot(
+        version=version,
+        agents=tuple(Registered(agent=agent, version=1, state="live") for agent in agents),
+    )
+
+
+def first(retrieval: Retrieval) -> str:
+    return retrieval.parts[0].scores[0].agent
+
+
+async def test_examples_and_descriptions_are_found(encoder: Encoder) -> None:
+    router, snapshot = Router(encoder), of(BILLING, DELIVERY)
+    assert first(await router.ask("you took the money from my card two times", snapshot)) == (
+        "billing"
+    )
+    assert first(await router.ask("where is my package", snapshot)) == "delivery"
+
+
+async def test_probabilities_add_up_and_carry_their_evidence(encoder: Encoder) -> None:
+    (part,) = (await Router(encoder).ask("where is my package", of(BILLING, DELIVERY))).parts
+    assert sum(score.probability for score in part.scores) == pytest.approx(1, abs=0.01)
+    assert part.scores[0].kind == "example"
+    assert part.scores[0].nearest in DELIVERY.examples
+
+
+async def test_what_a_description_denies_does_not_attract(encoder: Encoder) -> None:
+    assert split_description(BILLING.description) == (
+        "Invoices, charges and refunds.",
+        "It does not know delivery times.",
+    )
+    assert phrases("It does not know delivery times.") == ("delivery times",)
+    (part,) = (await Router(encoder).ask("what are your delivery times", of(BILLING))).parts
+    assert part.in_scope < 0.5
+
+
+async def test_counterexamples_keep_away_what_looks_alike(encoder: Encoder) -> None:
+    query = "my bank charged me twice for the credit card"
+    taught = BILLING.model_copy(
+        update={"counterexamples": ("the bank charged my account twice", "bank card fees")}
+    )
+    (before,) = (await Router(encoder).ask(query, of(BILLING))).parts
+    (after,) = (await Router(encoder).ask(query, of(taught))).parts
+    assert after.in_scope < before.in_scope
+
+
+async def test_an_excluded_agent_is_as_if_it_did_not_exist(encoder: Encoder) -> None:
+    router, snapshot = Router(encoder), of(BILLING, DELIVERY)
+    (part,) = (await router.ask("where is my package", snapshot, exclude=["delivery"])).parts
+    assert [score.agent for score in part.scores] == ["billing"]
+    (nobody,) = (
+        await router.ask("where is my package", snapshot, exclude=["delivery", "billing"])
+    ).parts
+    assert nobody.scores == ()
+    assert nobody.in_scope == 0
+
+
+async def test_a_follow_up_is_read_with_the_query_before(encoder: Encoder) -> None:
+    router, snapshot = Router(encoder), of(BILLING, DELIVERY)
+    alone = await router.ask("and to Norway?", snapshot)
+    told = await router.ask(
+        "and to Norway?", snapshot, context="how long does delivery to Spain take?"
+    )
+    assert alone.parts[0].in_scope < 0.5 <= told.parts[0].in_scope
+    assert first(told) == "delivery"
+
+
+async def test_only_new_agents_are_embedded(encoder: Encoder) -> None:
+    router, snapshot = Router(encoder), of(BILLING)
+    await router.ask("q one", snapshot)
+    await router.ask("q two", snapshot)
+    assert router.embedded.count("billing") == 1
+    await router.ask("q three", of(BILLING, DELIVERY, version=2))
+    assert router.embedded.count("billing") == 1
+    assert router.embedded.count("delivery") == 1
+
+
+async def test_without_agents_nothing_is_in_scope(encoder: Encoder) -> None:
+    (part,) = (await Router(encoder).ask("anything", of())).parts
+    assert part.in_scope == 0
+
+
+async def test_the_background_is_out_of_scope(encoder: Encoder) -> None:
+    router, snapshot = Router(encoder), of(BILLING, DELIVERY)
+    wrong = 0
+    for query in background()[::20]:
+        (part, *_) = (await router.ask(query, snapshot)).parts
+        wrong += part.in_scope >= 0.5
+    assert wrong <= len(background()[::20]) * 0.1
+
+
+def test_the_background_is_varied_and_clean() -> None:
+    lines = background()
+    assert len(lines) > 500
+    assert len(set(lines)) == len(lines)
+    assert all(line == line.strip().lower() for line in lines)
