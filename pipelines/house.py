@@ -25,6 +25,7 @@ from ..router.retrieval import RetrievalRouter
 from ..router.router import Question, Router
 from ..search.encoder import Encoder
 from ..search.encoders import load_encoder
+from ..search.recent import RecentEncoder
 from ..store.engine import Store
 from ..values import Decision, Event, Exchange, Run, Scope
 from .loop import LoopThread
@@ -179,9 +180,10 @@ class House:
 
     async def _ready_encoder(self) -> Encoder:
         if self._encoder is None:
-            self._encoder = await asyncio.to_thread(
+            loaded = await asyncio.to_thread(
                 load_encoder, self._settings.encoder, self._settings.cache_dir
             )
+            self._encoder = RecentEncoder(loaded)
         return self._encoder
 
     async def _ready_router(self) -> Router:
