@@ -102,6 +102,12 @@ def _factorial(number: Decimal) -> Decimal:
     return Decimal(math.factorial(int(number)))
 
 
+def _nth_root(degree: Decimal, number: Decimal) -> Decimal:
+    if degree != degree.to_integral_value() or not 1 <= degree <= MAX_FACTORIAL:
+        raise decimal.InvalidOperation
+    return _root(number, int(degree))
+
+
 def _total(*numbers: Decimal) -> Decimal:
     return sum(numbers, Decimal(0))
 
@@ -118,6 +124,7 @@ FUNCTIONS: dict[str, Callable[..., Decimal]] = {
     "up": lambda percent, of: _minus_percent(-percent, of),
     "sqrt": lambda number: _root(number, 2),
     "cbrt": lambda number: _root(number, 3),
+    "root": _nth_root,
     "factorial": _factorial,
     "sum": _total,
     "product": lambda *numbers: Decimal(math.prod(numbers)),
@@ -128,6 +135,8 @@ FUNCTIONS: dict[str, Callable[..., Decimal]] = {
     "difference": lambda one, other: abs(one - other),
     "remainder": lambda number, by: number - by * (number / by).to_integral_value("ROUND_FLOOR"),
     "share": lambda whole, parts: whole / parts,
+    "tipped": lambda whole, percent, parts: _minus_percent(-percent, whole) / parts,
+    "left": lambda whole, *parts: whole - _total(*parts),
     "each": lambda count, price: count * price,
     "fraction": lambda top, bottom, of: of * top / bottom,
 }

@@ -13,18 +13,21 @@ from functools import lru_cache
 from itertools import pairwise
 
 from .arithmetic import NoExpression, TooLarge, value
-from .wording import NUMBER, clean, digits, table, without_quotes
+from .wording import NUMBER, alternatives, clean, digits, spelled, table, without_quotes
 
 MAX_WISHES = 5
 _SIGNED = rf"(?<![\w.])(-?{NUMBER})(?![\w.]*\d)"
 _FOREIGN = re.compile(
     r"\b\d{4}-\d{1,2}-\d{1,2}\b|\b\d{1,2}[./]\d{1,2}[./]\d{2,4}\b|\b\d{1,2}:\d{2}(?::\d{2})?\b"
     r"|#[0-9a-f]{3,8}\b|\b(?:rgb|hsl)a?\s*\([^)]*\)|\b(?:[\w.+-]+@[\w.-]+|https?://\S+)"
-    r"|\bselect\b.*\bfrom\b.*",
+    r"|\bselect\b.*\bfrom\b.*"
+    r"|\b\d{1,2}(?:st|nd|rd|th)?(?: of)? (?:january|february|march|april|june|july|august"
+    r"|september|october|november|december)\b(?: \d{4})?",
     re.IGNORECASE,
 )
 _LITERAL = re.compile(r"\b0(?:x[0-9a-f]+|b[01]+|o[0-7]+)\b", re.IGNORECASE)
 _RUN = re.compile(rf"(?:@[a-z]+|{NUMBER}|\*\*|[-+*/()!,%= ])+")
+_OPEN = re.compile(r"\b(?:subtract|add|multiply|divide|deduct|split|share)\s*$")
 _CUE = re.compile(r"\b(?:what|calculate|compute|how much|solve|work out|result)\b|=", re.IGNORECASE)
 
 
@@ -32,7 +35,11 @@ def calculator(query: str) -> str | None:
     """Return the results of the calculations in `query`, or None if there are none."""
     text = _plain(query)
     answers: list[str] = []
-    for run in _RUN.finditer(_rewritten(text)):
+    rewritten = _rewritten(text)
+    for run in _RUN.finditer(rewritten):
+        # "Subtract a quarter of 80 from 50": the quarter alone would answer half the wish.
+        if "@" in run[0] and _OPEN.search(rewritten[: run.start()]):
+            continue
         for expression in _expressions(run[0]):
             if _is_range(expression) and not _CUE.search(text) and expression != text:
                 continue
@@ -48,10 +55,19 @@ def _plain(query: str) -> str:
     text = _FOREIGN.sub(" ; ", re.sub(r"\d{100,}", " ", text))
     text = _LITERAL.sub(lambda match: str(int(match[0], 0)), text)
     text = text.replace("²", "^2").replace("³", "^3").replace("$", "").replace("£", "")
-    text = digits(text.replace("€", ""))
+    text = spelled(digits(text.replace("€", "")), "calculator")
+    text = re.sub(r"(?<=\d) ?(?:euros?|eur|dollars?|bucks|quid|usd|gbp)\b", "", text)
+    text = _ordinals().sub(lambda match: f"{table('numbers')['ordinals'][match[1]]}th", text)
     if not re.search(r"\b(?:sum|total|add|product|average|mean|avg|median|max|min)", text):
         text = re.sub(r"(?<![\d,.])(\d+),(\d\d)(?![\d,])", r"\1.\2", text)
     return re.sub(r" {2,}", " ", text).strip()
+
+
+@lru_cache(maxsize=1)
+def _ordinals() -> re.Pattern[str]:
+    """Return the pattern of ordinals in arithmetic: the fourth root, two thirds of 9."""
+    words = alternatives(table("numbers")["ordinals"])
+    return re.compile(rf"(?<![\w-])({words})(?= root| power|s? of (?:the )?\d|$|[?.,!]| [-+*/])")
 
 
 @lru_cache(maxsize=1)
@@ -59,10 +75,19 @@ def _rewrites() -> list[tuple[re.Pattern[str], str]]:
     rules = table("calculator")
     member = rf"-?{NUMBER}(?![\w.]*\d)(?! ?(?:{rules['units']}))"
     many = rf"((?:{member})(?:(?: ?, ?and |,| and | ?& ?| )+(?:{member}))+)"
-    return [
-        (re.compile(pattern.replace("LIST", many).replace("N", _SIGNED)), by)
-        for pattern, by in rules["rewrites"]
-    ]
+    words = {
+        "AMOUNT": rf"({member})",
+        "FILLER": rf"(?:[ :]+(?:{rules['fillers']}))*[ :]+",
+        "ANY": r"[^\d;?!@]{0,70}?",
+        "LIST": many,
+        "N": _SIGNED,
+    }
+    rewrites = []
+    for pattern, by in rules["rewrites"]:
+        for word, stands_for in words.items():
+            pattern = pattern.replace(word, stands_for)
+        rewrites.append((re.compile(pattern), by))
+    return rewrites
 
 
 def _rewritten(text: str) -> str:

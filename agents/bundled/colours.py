@@ -8,19 +8,34 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from .wording import NUMBER, alternatives, clauses, clean, table
+from .wording import NUMBER, alternatives, clauses, clean, spelled, table
 
 Form = Literal["hex", "rgb", "hsl", "name"]
 
 _CUE = re.compile(
-    r"\b(?:colou?rs?|colro|rgb\w*|hsl|hex\w*|contrast|complement\w*|opposite|css)\b|#",
+    r"\b(?:colou?rs?|colro|rgb\w*|hsl|hex\w*|contrast|complement\w*|opposite|css|readable|legible|wcag)\b|#"
+    r"|\bread\b.*\bon\b",
     re.IGNORECASE,
 )
+_CONTRAST = re.compile(
+    r"\b(?:contrast\w*|readab\w+|legib\w+|wcag)\b|\bpass(?:es)? AAA?\b|\bread\b.*\bon\b",
+    re.IGNORECASE,
+)
+_PARTED = re.compile(
+    r"\br(?:ed)? ?[=:]? ?(\d+)[ ,/]*(?:and )?g(?:reen)? ?[=:]? ?(\d+)"
+    r"[ ,/]*(?:and )?b(?:lue)? ?[=:]? ?(\d+)\b",
+    re.IGNORECASE,
+)
+_BARE_HEX = re.compile(
+    r"(?<![\w#.,])(?!0[xbo])(?=[a-f]*\d)(?P<hex>[0-9a-f]{6})(?![\w.,]\w|\w)", re.IGNORECASE
+)
+_NAMED_HEX = re.compile(r"(?<=\bhex )(?P<hex>[0-9a-f]{6}|[0-9a-f]{3})\b", re.IGNORECASE)
 _FORMS: dict[Form, str] = {
     "hex": r"\bhex\w*(?: code| value)?\b|\bhtml code\b",
     "rgb": r"\brgb\b(?! ?\()|\br ?g ?b\b(?! ?\()|\bred,? green,?(?: and)? blue\b",
     "hsl": r"\bhsl\b(?! ?\()|\bhue\b",
-    "name": r"\b(?:what|which) colou?r(?: name)? (?:is|has|belongs)\b|\bname(?: of)?\b|\bcalled\b",
+    "name": r"\b(?:what|which) colou?r(?: name)? (?:is|has|belongs)\b|\bname\b"
+    r"|\bcall(?:ed)?\b",
 }
 
 
@@ -42,7 +57,9 @@ class Colour:
 
 def colours(query: str) -> str | None:
     """Return the conversions and contrasts of colours asked for, or None if there are none."""
-    text = clean(query)
+    text = _PARTED.sub(r"rgb(\1, \2, \3)", spelled(clean(query), "colours"))
+    if re.search(r"\b(?:rgb|hsl|colou?r)\b", text, re.IGNORECASE):
+        text = _BARE_HEX.sub(r"#\g<hex>", _NAMED_HEX.sub(r"#\g<hex>", text))
     parts = [answer for clause in clauses(text) if (answer := _answer(clause))]
     if not parts and (whole := _answer(text)):
         parts = [whole]
@@ -55,13 +72,16 @@ def _answer(text: str) -> str | None:
     found = find_colours(text)
     if not found:
         return None
-    if re.search(r"\bcontrast|\breadable|\blegible", text, re.IGNORECASE):
+    if _CONTRAST.search(text):
         return _contrast(found[0], found[1]) if len(found) > 1 else None
     if re.search(r"\bcomplement|\bopposite", text, re.IGNORECASE):
         return " ".join(_complement(colour) for colour in found)
     forms: list[Form] = [
         form for form, pattern in _FORMS.items() if re.search(pattern, text, re.IGNORECASE)
     ]
+    if not forms and not re.search(r"\b(?:codes?|values?|convert|numbers?)\b", text, re.IGNORECASE):
+        # "A poem about the colour grey" names a colour and asks for no notation of it.
+        found = [colour for colour in found if colour.form != "name"]
     return " ".join(_told(colour, forms) for colour in found)
 
 

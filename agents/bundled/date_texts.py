@@ -38,7 +38,8 @@ _YEAR = r"[12]\d{3}"
 class FoundDate:
     """A date in a text; `whole` False: the text names no year, so that the nearest is meant.
 
-    `precision` is "month" where the text names a month only, and `day` then is its first.
+    `precision` is "month" where the text names a month only, and `day` then is its first;
+    `turn` marks next, this or last Friday.
     """
 
     start: int
@@ -47,6 +48,12 @@ class FoundDate:
     whole: bool = True
     precision: Literal["day", "month"] = "day"
     name: str | None = None
+    turn: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether it is told by a name, such as Easter or next Friday, and not by its numbers."""
+        return self.turn or self.name is not None
 
     def next_year(self) -> date:
         """Return the same day one year later; 29 February becomes the 28th, Easter moves."""
@@ -77,6 +84,7 @@ def find_dates(text: str, today: date) -> list[FoundDate]:
                 whole=whole,
                 precision="month" if "y4" in parts else "day",
                 name=parts.get("named", "").lower() or None,
+                turn="turn" in parts,
             )
         )
     return found

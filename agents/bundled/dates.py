@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from .date_arithmetic import distance, moved, plural
 from .date_texts import FoundDate, find_dates, told
-from .wording import clean, digits, table, without_quotes
+from .wording import clean, digits, spelled, table, without_quotes
 
 MAX_WISHES = 5
 _SPAN = re.compile(
@@ -31,7 +31,8 @@ def dates(query: str) -> str | None:
 
 def answer(query: str, *, today: date) -> str | None:
     """Return what `dates` returns, on a given day."""
-    marked = Marked(digits(without_quotes(clean(query))), today)
+    text = spelled(digits(without_quotes(clean(query))), "dates")
+    marked = Marked(_leap_wording(text, today), today)
     replies: list[tuple[int, str]] = []
     text = marked.text
     for name, pattern in _wishes():
@@ -48,6 +49,30 @@ def answer(query: str, *, today: date) -> str | None:
     return " ".join(list(unique)[:MAX_WISHES]) or None
 
 
+def _leap_wording(text: str, today: date) -> str:
+    """Write a leap year's wish as one: 'does 2100 have a 29 February', 'is next year ...'."""
+    for pattern in _LEAP_DAY:
+        text = pattern.sub(r"leap day in \g<year>", text)
+    if not re.search(r"\bleap\b", text, re.IGNORECASE):
+        return text
+    for turn, ahead in (("last", -1), ("this", 0), ("next", 1)):
+        text = re.sub(rf"\b{turn} year\b", str(today.year + ahead), text, flags=re.IGNORECASE)
+    return text
+
+
+_LEAP_FEBRUARY = r"(?:29(?:th)?(?: of)? feb(?:ruary)?|feb(?:ruary)?(?: the)? 29(?:th)?)\b"
+_LEAP_DAY = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"\b(?P<year>[12]\d{{3}})\b(?: have| has| had| with| got| get)*(?: an?| the| any)?"
+        rf" {_LEAP_FEBRUARY}",
+        rf"\b(?:there|exist)\b(?: be)?(?: an?| the)? {_LEAP_FEBRUARY}"
+        r",? (?:in |of )?(?P<year>[12]\d{3})\b",
+        rf"\b{_LEAP_FEBRUARY} (?:in|of) (?P<year>[12]\d{{3}})\b",
+    )
+)
+
+
 class Marked:
     """A query in lower case whose dates and spans of time are replaced by marks."""
 
@@ -56,7 +81,7 @@ class Marked:
         self.found: list[FoundDate] = find_dates(text, today)
         self._spans: list[re.Match[str]] = []
         for number, found in reversed(list(enumerate(self.found))):
-            kind = "m" if found.precision == "month" else "d"
+            kind = "m" if found.precision == "month" else "n" if found.named else "d"
             text = f"{text[: found.start]}<{kind}{number}>{text[found.end :]}"
         self.text = _SPAN.sub(self._mark, text).lower()
 
@@ -90,15 +115,17 @@ class Marked:
 def _wishes() -> list[tuple[str, re.Pattern[str]]]:
     marks = {
         "MONTH": r"<m\d+>",
+        "NAMED": r"<n\d+>",
         "SPAN": r"<s\d+>(?:(?:,? and |, | )<s\d+>)*",
-        "UNIT": r"(?P<unit>(?:(?:working|business|work|week)[ -]?)?days|weeks|months|years)",
+        "UNIT": r"(?P<unit>(?:(?:working|business|work|week)[ -]?)?days|weeks|months|years"
+        r"|sleeps|nights)",
         "YEAR": r"\b[12]\d{3}\b",
         "ANY": r"(?:(?!how many|number of)[^.?!;<])*?",
     }
     wishes = []
     for name, pattern in table("dates")["wishes"]:
         # Months have no weekday, but a distance may begin or end with one.
-        day = r"<[dm]\d+>" if name in ("between", "until", "since") else r"<d\d+>"
+        day = r"<[dmn]\d+>" if name in ("between", "until", "since") else r"<[dn]\d+>"
         for word, mark in {"DAY": day, **marks}.items():
             pattern = pattern.replace(word, mark)
         wishes.append((name, re.compile(pattern)))
@@ -135,7 +162,11 @@ def _ago(marked: Marked, match: re.Match[str]) -> str:
 
 
 def _between(marked: Marked, match: re.Match[str]) -> str:
-    start, end = sorted((marked.day(match["one"]), marked.day(match["other"])))
+    start, end = marked.day(match["one"]), marked.day(match["other"])
+    found = marked.found[int(match["other"][2:-1])]
+    if end < start and not found.whole:
+        end = found.next_year()
+    start, end = sorted((start, end))
     parts = match.groupdict()
     return _capital(distance(start, end, parts.get("in") or parts.get("unit") or "days"))
 
@@ -164,7 +195,7 @@ def _weekday(marked: Marked, match: re.Match[str]) -> str:
 def _age(marked: Marked, match: re.Match[str]) -> str:
     from dateutil.relativedelta import relativedelta
 
-    born, on = marked.day(match["day"]), marked.day(match["other"])
+    born, on = marked.day(match["day"]), marked.day(match.groupdict().get("other"))
     if born > on:
         return f"Someone born on {born} is not born yet on {on}."
     return f"Someone born on {born} is {plural(relativedelta(on, born).years, 'year')} old on {on}."
@@ -204,6 +235,12 @@ def _next_leap(marked: Marked, match: re.Match[str]) -> str:
     return f"The next leap year after {start} is {found}."
 
 
+def _last_leap(marked: Marked, match: re.Match[str]) -> str:
+    start = int(match["year"]) if match["year"] else marked.today.year
+    found = next(year for year in range(start - 1, start - 10, -1) if calendar.isleap(year))
+    return f"The last leap year before {start} was {found}."
+
+
 _REPLIES: dict[str, Callable[[Marked, re.Match[str]], str]] = {
     "after": _after,
     "before": _before,
@@ -220,6 +257,8 @@ _REPLIES: dict[str, Callable[[Marked, re.Match[str]], str]] = {
     "year_length": _year_length,
     "leap": _leap,
     "next_leap": _next_leap,
+    "last_leap": _last_leap,
+    "day": lambda marked, match: f"That is {told(marked.day(match['day']))}.",
     "today": lambda marked, match: f"Today is {told(marked.today)}.",
     "when": lambda marked, match: f"That is {told(marked.coming(match['day']))}.",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .wording import clauses, clean, digits, without_quotes
+from .wording import clauses, clean, digits, spelled, without_quotes
 
 MAX_DIGITS = 400
 ROMAN = 0
@@ -13,10 +13,12 @@ ROMAN = 0
 
 _BASES = {
     r"hexa(?:decimals?)?|hexadeci\w*|hexidecimals?|hex|base[ -]?16": 16,
-    r"decimals?|denary|base[ -]?10|arabic(?: numerals?| numbers?)?|normal numbers?": 10,
+    r"decimals?|denary|base[ -]?10|arabic(?: numerals?| numbers?)?|digits"
+    r"|(?:normal|ordinary|regular|plain|usual) (?:numbers?|numerals?|digits)": 10,
     r"octals?|oct|base[ -]?8": 8,
-    r"binary|binaries|bin|base[ -]?2|dual": 2,
-    r"roman(?: numerals?| numbers?| digits?| numeral form)?|latin numerals?": ROMAN,
+    r"binary|binaries|bin|base[ -]?2|dual|zeroe?s and ones|ones and zeroe?s|[01]s and [01]s": 2,
+    r"roman(?: numerals?| numbers?| digits?| numeral form| letters)?|latin numerals?"
+    r"|(?:way|like|as) the romans": ROMAN,
 }
 _NAMES = {2: "binary", 8: "octal", 10: "decimal", 16: "hexadecimal", ROMAN: "Roman numerals"}
 _PREFIXES = {"0x": 16, "0b": 2, "0o": 8}
@@ -40,20 +42,42 @@ class Written:
 
 def number_bases(query: str) -> str | None:
     """Return the numbers of `query` in the notations asked for, or None if none is asked for."""
-    text = digits(without_quotes(clean(query).replace('"', " ").replace("'", " ")))
+    text = without_quotes(clean(query).replace('"', " ").replace("'", " "))
+    text = re.sub(r" {2,}", " ", spelled(digits(text), "number_bases"))
     answers = [answer for clause in clauses(text) for answer in _answers(clause)]
     answers = answers or _answers(text)
     return " ".join(dict.fromkeys(answers)) or None
 
 
+_COLOUR = re.compile(
+    r"\b(?:rgb|hsl|css|colou?rs?)\b"
+    r"|\b(?:red|r) ?[=:]? ?\d+.*\b(?:blue|b) ?[=:]? ?\d+",
+    re.IGNORECASE,
+)
+"""What belongs to the agent of colours."""
+
+_LIST = re.compile(
+    r"(?<![\w.])((?:\d{1,30}(?:, | and |, and )){1,20}\d{1,30}) (?:in|to|into|as)\b", re.IGNORECASE
+)
+
+
 def _answers(clause: str) -> list[str]:
     clause = re.sub(r"#[0-9a-f]+|\b(?:rgb|hsl)a?\s*\([^)]*\)", " ", clause, flags=re.IGNORECASE)
+    if _COLOUR.search(clause):
+        return []
+    if several := _LIST.search(clause):
+        bases = [base for base in _bases(clause) if base != 10]
+        numbers = [
+            Written(text=text, value=int(text), base=10) for text in re.findall(r"\d+", several[1])
+        ]
+        return [_told(number, base) for base in dict.fromkeys(bases) for number in numbers]
     found = _written(clause)
     if found is None:
         return []
     written, before, after = found
     # "MCMXC in decimal", and only where nothing follows "decimal of MCMXC".
-    targets = [base for base in _bases(after) or _bases(before) if base != written.base]
+    targets = [base for base in _bases(after) if base != written.base]
+    targets = targets or [base for base in _bases(before) if base != written.base]
     if not targets and written.base != 10 and _asks(f"{before} {after}"):
         targets = [10]
     return [_told(written, base) for base in dict.fromkeys(targets)]
@@ -61,7 +85,13 @@ def _answers(clause: str) -> list[str]:
 
 def _asks(text: str) -> bool:
     """Whether a question remains when the number and its base are taken out: 'what is MCMXC?'."""
-    return bool(re.search(r"\b(?:what|which|convert|read|mean|value|number|equals?)\b", text, re.I))
+    return bool(re.search(_ASKS, text, re.I))
+
+
+_ASKS = (
+    r"\b(?:what|which|convert|decod\w*|decipher|translate|reads?|means?"
+    r"|value|number|equals?)\b|="
+)
 
 
 # Reading ---------------------------------------------------------------------------------------
@@ -87,10 +117,19 @@ _MARKED = tuple(
         rf"(?<!\w){_NUMBER} (?:(?:in|to|into) (?:base )?\w+ )?"
         rf"(?:from|if it(?: i|')s(?: in)?) (?P<base>{_WORD})\b",
         rf"\bfrom (?P<base>{_WORD})(?: number)? {_NUMBER}\b",
+        rf"(?<!\w)(?P<number>[0-9a-z]+) from (?P<base>{_WORD})\b",
+        rf"\b(?P<base>{_WORD}) (?:to|into) {_WORD}\b ?[:,]? ?{_NUMBER}\b",
+        rf"(?<!\w){_NUMBER} is (?:in |an? )?(?P<base>binary|octal|hex\w*)\b",
+        # A number with letters can be none of base 10.
+        rf"(?<!\w)(?P<number>(?=[a-z]*\d)(?=\d*[a-z])[0-9a-z]+) (?:in|as) (?P<base>{_WORD})\b",
+        r"(?:^|\b(?:is|convert|turn|decode) )(?!it\b|that\b|this\b)(?P<number>[a-z]{1,6}) in "
+        r"(?P<base>base[ -]?\d+)\b",
+        r"\b(?:which|what) number\b.*?(?<!\w)(?P<number>[01]{3,}) (?:in|as) (?P<base>binary)\b",
+        r"(?<!\w)(?P<number>[01]{3,}) in (?P<base>binary)\b(?=.*\b(?:which|what) number\b)",
         rf"(?<!\w)(?P<number>[0-9a-z]+) (?:in |as a )?(?P<base>{_WORD})(?: number)?"
         r"(?= (?:to|into|in|as|=|is)\b)",
         rf"(?<!\bin )(?<!\bas )(?<!\bto )\b(?P<base>{_WORD})(?: number| numeral| value)? "
-        r"(?P<number>\d[0-9a-z]*|[a-f]{1,8}|[ivxlcdm]+)\b",
+        r"(?P<number>\d[0-9a-z]*|[0-9a-f]{1,16}|[ivxlcdm]+)\b",
         r"(?<!\w)(?P<number>[01]{2,}|[0-9a-f]*\d[0-9a-f]*) (?P<base>binary|hex|octal)\b",
     )
 )
@@ -111,14 +150,21 @@ def _written(clause: str) -> tuple[Written, str, str] | None:
     if found := re.search(r"(?<![\w.,-])\d+(?![\w.]*\d|\w)", masked):
         number = _read(found[0], 10)
         return (number, *_around(clause, found)) if number else None
-    for found in re.finditer(r"\b(?:[MDCLXVI]{2,}|[ivxlcdm]{2,}|[MDCLXV])\b", clause):
+    # "MIX" and "C" are words and letters too: only near "Roman" are they read in any case.
+    roman = r"[MDCLXVI]{2,}"
+    if re.search(r"\b(?:roman|latin|numerals?|chapter)\b", clause, re.IGNORECASE) or _bases(clause):
+        roman += "|[ivxlcdm]{2,}"
+    if re.search(r"\b(?:roman|numerals?)\b", clause, re.IGNORECASE):
+        roman += "|[MDCLXV]"
+    for found in re.finditer(rf"\b(?:{roman})\b", clause):
         if number := _read(found[0], ROMAN):
             return number, *_around(clause, found)
     return None
 
 
 def _around(clause: str, found: re.Match[str]) -> tuple[str, str]:
-    return clause[: found.start()], clause[found.end() :]
+    group = "number" if "number" in found.re.groupindex else 0
+    return clause[: found.start(group)], clause[found.end(group) :]
 
 
 def _read(text: str, base: int) -> Written | None:

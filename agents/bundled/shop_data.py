@@ -12,8 +12,9 @@ from typing import Any
 
 from ...values import AgentResult
 from .shop_database import RefusedSql, Table, read
+from .shop_periods import YEAR, Period
 from .shop_question import Question, read_question
-from .wording import clauses, clean, declined, digits, table
+from .wording import clauses, clean, declined, digits, spelled, table
 
 NAME = "shop_data"
 MAX_WISHES = 3
@@ -57,9 +58,7 @@ def shop_data(query: str) -> AgentResult | None:
     if _CHANGES.search(text):
         return declined(NAME, "I only read the sample shop's data; I change nothing in it.")
     results: list[AgentResult] = []
-    # What follows "and" with a number is somebody else's wish: no shop question begins so.
-    parts = [part for each in clauses(digits(text)) for part in re.split(r"\s+and\s+(?=\d)", each)]
-    for clause in parts:
+    for clause in _clauses(spelled(digits(text), NAME)):
         result = _answer(read_question(clause))
         if result:
             results.append(result)
@@ -71,6 +70,19 @@ def shop_data(query: str) -> AgentResult | None:
         text="\n".join(result.text for result in done),
         data=[result.data for result in done],
     )
+
+
+def _clauses(text: str) -> list[str]:
+    """Return the clauses; a bare "How many?" goes on with the one before it."""
+    parts: list[str] = []
+    text = re.sub(r"\btop[ -]seller(s?)\b", r"best selling product\1", text, flags=re.IGNORECASE)
+    for each in clauses(text):
+        if parts and re.fullmatch(r"(?:and )?how (?:many|much)(?: (?:was|were) it)?", each, re.I):
+            parts[-1] += f" {each}"
+        else:
+            # What follows "and" with a number is somebody else's wish: no shop question begins so.
+            parts += re.split(r"\s+and\s+(?=\d)", each)
+    return parts
 
 
 def _selected(sql: str) -> AgentResult:
@@ -96,8 +108,12 @@ def _result(found: Table, text: str) -> AgentResult:
 def _answer(question: Question) -> AgentResult | None:
     intents = table("shop_questions")["questions"]
     intent = next((each for each in intents if _fits(each, question)), None)
+    if intent is None and _PERSON.search(question.told) and (name := _unknown(question)):
+        return declined(NAME, f"The sample shop knows no customer {name!r}.")
     # "Where is my order?" is a customer's wish, and nothing that these figures could tell.
     if intent is None or re.search(r"\b(?:my|mine|i)\b", question.rest):
+        return None
+    if _FOREIGN.search(question.text):
         return None
     if relative := re.search(table("shop_questions")["relative"], question.rest):
         return declined(
@@ -105,6 +121,9 @@ def _answer(question: Question) -> AgentResult | None:
             f"The sample orders are those of 2025, so {relative[0]!r} can't be told. "
             "Name a month, a quarter or the year 2025.",
         )
+    outside = question.period and not _touches_sales(question.period)
+    if outside and intent["source"] in ("sales", "orders"):
+        return declined(NAME, f"The sample orders are those of {YEAR} only.")
     if unknown := _unknown(question):
         return declined(
             NAME, f"I can't translate that into SQL: the sample shop knows no {unknown!r}."
@@ -113,6 +132,21 @@ def _answer(question: Question) -> AgentResult | None:
         return _told(intent, question)
     except RefusedSql as error:
         return declined(NAME, f"I can't answer that from the sample shop: {error}.")
+
+
+_PROPER = re.compile(r"(?<=[\w,:] )(?:[A-Z][a-z]{2,}|[A-Z]{4,})\b|^[A-Z]\w+(?='s\b)|^[A-Z]{4,}\b")
+"""Capitalised words within a sentence: names, of which the shop may know nothing."""
+_PERSON = re.compile(r"\bdid (?:[A-Z][\w'-]+ ){1,3}(?:buy|order|purchase|spend)\b")
+_FOREIGN = re.compile(
+    r"\b(?:delivery|postage|difference between|explain|e-?mails? to|population|set the"
+    r"|employees?|footballers?|banks?|words?|letters|characters)\b",
+    re.IGNORECASE,
+)
+"""Words of wishes that sound like questions about figures and are none."""
+
+
+def _touches_sales(period: Period) -> bool:
+    return period.start.year <= YEAR <= period.end.year
 
 
 def _fits(intent: dict[str, Any], question: Question) -> bool:
@@ -142,6 +176,12 @@ def _unknown(question: Question) -> str | None:
         word = match[1].lower()
         if word not in ordinary and word.removesuffix("'s") not in ordinary:
             return match[1]
+    for name in re.findall(
+        r"(?<=[\w,:] )(?:[A-Z][a-z]{2,}|[A-Z]{4,})\b|^[A-Z]\w+(?='s\b)|^[A-Z]{4,}\b", question.told
+    ):
+        known = name.lower() in ordinary or read_question(name).filters
+        if not known and not question.told.isupper():
+            return str(name).lower()
     return None
 
 

@@ -33,11 +33,14 @@ _ADVERBS = re.compile(r"\b(month|quarter|year)ly\b")
 class Question:
     """What a question names. `rest` is the text without the names, for matching its wording.
 
+    `told` is the same in the letter case of the text.
+
     `group` is the dimension that results are grouped by; `count` how many rows are asked for.
     """
 
     text: str
     rest: str
+    told: str = ""
     filters: dict[str, str] = field(default_factory=dict)
     period: Period | None = None
     order: int | None = None
@@ -54,7 +57,8 @@ def read_question(text: str) -> Question:
     number = re.search(r"\b(?:order|no\.?|number|#) ?(?:no\.?|number|#)? ?(\d{4})\b", rest, re.I)
     if number:
         rest = rest.replace(number[1], " ")
-    rest = re.sub(r" {2,}", " ", rest.lower())
+    told = re.sub(r" {2,}", " ", rest)
+    rest = told.lower()
     words = table("shop_questions")
     fewest = re.search(rf"\b(?:{words['fewest']}|oldest|first)\b(?! expensive)", rest)
     most = re.search(rf"\b(?:{words['most']}|newest|latest|least expensive)\b", rest)
@@ -67,6 +71,7 @@ def read_question(text: str) -> Question:
     return Question(
         text=text,
         rest=rest,
+        told=told,
         filters=filters,
         period=period,
         order=int(number[1]) if number else None,

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .wording import clauses, clean
+from .wording import clauses, clean, spelled
 
 WORDS_PER_MINUTE = 238
 """Silent reading of English. Source: Brysbaert 2019, J. Memory and Language 109, 104047."""
@@ -28,10 +28,15 @@ _SINGLE = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    r"\b(?:the (?:word|name|term|text)|is(?=(?: the word)? \S+ an? palin)"
+    r"\b(?:the (?:word|name|term|text)"
+    r"|is(?=(?: the word)? \S+ (?:an? palin|(?:spelled |spelt |read )?the same))"
+    r"|(?:is|does|how is|spell|write|say|read)(?= \S+ (?:\w+ )?(?:backwards?|in reverse))"
     r"|(?:make|turn|put|convert)(?= \S+ (?:in |to |into )?(?:lower|upper|title|cap))) "
     r"([^\W\d_][\w'-]*)",
     re.IGNORECASE,
+)
+_ASKED_AFTER = re.compile(
+    r"(.+?[.!?]?)\s+((?:how|what|which|is|count)\b[^.!?]*\?)", re.I | re.DOTALL
 )
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _SENTENCE = re.compile(r"[^.!?…]+(?:[.!?…]+|$)")
@@ -46,14 +51,38 @@ class Request:
 
 
 def text_stats(query: str) -> str | None:
-    """Return what `query` asks about a quoted text, or None if it asks nothing of the kind."""
-    answers = [
-        answer
-        for request in _requests(query)
-        for pattern, reply in _REPLIES
-        if re.search(pattern, request.wording) and (answer := reply(request))
-    ]
+    """Return what `query` asks about a text in it, or None if it asks nothing of the kind."""
+    if counted := _occurrences(query):
+        return counted
+    answers = [answer for request in _requests(query) for answer in _answers(request)]
     return " ".join(dict.fromkeys(answers)) or None
+
+
+def _answers(request: Request) -> list[str]:
+    wording = re.sub(r"\s+", " ", spelled(request.wording, "text_stats")).strip()
+    request = Request(wording=wording, text=request.text)
+    return [
+        answer
+        for pattern, reply in _REPLIES
+        if re.search(pattern, wording) and (answer := reply(request))
+    ]
+
+
+def _occurrences(query: str) -> str | None:
+    """Return how often one quoted text stands in another: 'how many times is "a" in "b"'."""
+    quotes = [match for match in _QUOTED.finditer(query) if any(match.groups())]
+    if len(quotes) != 2 or not re.search(
+        r"\b(?:how (?:often|many times)|occurrences?)\b", query, re.I
+    ):
+        return None
+    part, text = (_inside(match) for match in quotes)
+    if not re.search(r"\b(?:in|within|of)\b", query[quotes[0].end() : quotes[1].start()]):
+        return None
+    # A word is counted as a word in a text of several, and as signs within one word.
+    edge = r"(?!\w)" if len(words(text)) > 1 and len(part) > 1 else ""
+    start = r"(?<!\w)" if edge else ""
+    count = len(re.findall(rf"{start}{re.escape(part)}{edge}", text, re.IGNORECASE))
+    return f"{_shown(part)} occurs {_plural(count, 'time')} in {_shown(text)}."
 
 
 def _requests(query: str) -> list[Request]:
@@ -79,7 +108,12 @@ def _inside(match: re.Match[str]) -> str:
 
 def _unquoted(query: str) -> list[Request]:
     if match := _AFTER_COLON.search(query):
-        return [Request(wording=query[: match.start(1)][-400:].lower(), text=match[1].strip())]
+        wording, text = query[: match.start(1)][-400:].lower(), match[1].strip()
+        request = Request(wording=wording, text=text)
+        # "My title is: Hello you. How many letters?" asks after the text.
+        if (asked := _ASKED_AFTER.fullmatch(text)) and not _answers(request):
+            request = Request(wording=asked[2].lower(), text=asked[1])
+        return [request]
     requests = []
     for clause in clauses(clean(query)):
         match = _NAMED.search(clause) or _SINGLE.search(clause)
@@ -200,34 +234,50 @@ def _title(text: str) -> str:
 
 
 _LETTER = (
-    r"\bhow many (?:letter |times (?:does )?(?:the letter )?)?'?([a-z])(?:'?s|')?\b(?! words)"
-    r"|\bletter '?([a-z])\b"
+    r"\bhow many (?:times (?:is |are |does |do |the |letter )*|letters? |of the letter )?"
+    r"['\"]?(?!is\b)([a-z])(?:['\"]?s|['\"])?(?= |$)(?! words)"
+    r"|\bletter ['\"]?([a-z])\b|(?<![\w'])([a-z])['\"]?'s(?!\w)"
 )
-_BACKWARDS = r"\b(?:revers\w+|backwards?|back to front|mirror)\b"
-_SAME = r"\bpalindrom\w*\b|\bsame\b.*\bbackwards?\b|\bbackwards?\b.*\bsame\b"
-_COUNT = r"\b(?:how many|number of|count|many)(?: of)?(?: the| all)?"
+_BACKWARDS = (
+    r"\b(?:revers\w+|backwards?|back to front|mirror\w*|flip\w*|invert\w*|turn\w* _ around)\b"
+)
+_SAME = (
+    r"\bpalindrom\w*\b|\bsame\b.*\b(?:backwards?|both (?:ways|directions)|either way)\b"
+    r"|\bbackwards?\b.*\bsame\b"
+)
+_COUNT = r"\b(?:how many|number of|count|many|total)(?: of)?(?: the| all| these| those| my)?"
 
 _REPLIES: list[tuple[str, Callable[[Request], str | None]]] = [
-    (rf"{_COUNT} words?\b|\bword count\b", _words),
+    (rf"{_COUNT} words?\b|\bwords? count\b|(?:^|\b(?:the|all) )words (?:in|of)\b", _words),
     (r"\b(?:unique|diff\w+|distinct) words\b", _different),
     (
-        r"\b(?:characters?|chars?)\b|\bhow long is (?:the (?:word|text|string|phrase) )?_",
+        r"\b(?:characters?|chars?)\b|\blength of\b"
+        r"|\bhow long is (?:(?:the|this) (?:word|text|string|phrase|sentence) )?_",
         _characters,
     ),
-    (rf"^(?!.*(?:{_LETTER})).*{_COUNT} letters\b", _letters),
+    (
+        rf"^(?!.*(?:{_LETTER})).*(?:{_COUNT} letters\b|^letters (?:in|of)\b|\bletter count\b)",
+        _letters,
+    ),
     (_LETTER, _one_letter),
     (r"\bvowels?\b", _vowels),
-    (r"\bsentences\b|\bsentence count\b", _sentences),
-    (r"\b(?:reading time|how long .*\bread|time to read|minutes .*\bread)\b", _reading_time),
-    (r"\bmost (?:frequent|common|used|often)\b|\bcommonest\b", _most_frequent),
-    (r"\blongest word\b", _longest),
-    (r"\bshortest word\b", _shortest),
+    (rf"{_COUNT} sentences?\b|\bsentence count\b|(?:^|\bthe )sentences in\b", _sentences),
+    (
+        r"\b(?:reading time|how long .*\bread|time to read|(?:minutes|seconds|time) .*\bread)\b",
+        _reading_time,
+    ),
+    (r"\bmost (?:\w+ )?words?\b|\bwords?\b.*\bmost\b|\bcommonest word\b", _most_frequent),
+    (r"\blongest word\b|\bword\b.*\blongest\b", _longest),
+    (r"\bshortest word\b|\bword\b.*\bshortest\b", _shortest),
     (_SAME, _palindrome),
     (rf"^(?!.*(?:{_SAME})).*{_BACKWARDS}", _made("Reversed", lambda text: text[::-1])),
     (
-        r"\b(?:upper[ -]?case|capitals|capital letters|all caps|in caps)\b",
+        r"\b(?:upper[ -]?case|capitals|capital letters|all caps|in caps|block letters|shout)\b",
         _made("In capitals", str.upper),
     ),
-    (r"\b(?:lower[ -]?case|small letters)\b", _made("In small letters", str.lower)),
+    (
+        r"\b(?:lower[ -]?case|small letters|(?:all|in|to) lower)\b",
+        _made("In small letters", str.lower),
+    ),
     (r"\b(?:title[ -]?case|capitali[sz]e)\b", _made("In title case", _title)),
 ]

@@ -12,31 +12,19 @@ from datetime import UTC, date, datetime, time, timedelta
 from ...values import AgentResult
 from .date_texts import find_dates, month_number, told
 from .places import Place, find_places, wide_country
-from .wording import clauses, clean, declined, digits, without_quotes
-
-_TIME = re.compile(
-    r"(?<![\w.:-])(?:(?P<hour>[01]?\d|2[0-3])"
-    r"(?:(?::|\.(?=\d\d ?[ap]\.?m)|h(?=\d\d))(?P<minute>[0-5]\d))?"
-    r" ?(?P<half>[ap]\.?m\b\.?|o'?clock(?: in the (?:morning|afternoon|evening))?|h\b|hrs\b"
-    r"|hours(?= (?:in|utc|gmt)\b))?"
-    r"|(?P<word>noon|midday|midnight))(?![\w:])",
-    re.IGNORECASE,
+from .time_wording import (
+    CHANGE,
+    DIFFERENCE,
+    MONTH,
+    NO_CLOCK,
+    NOW,
+    OFFSET,
+    ONLY_NOW,
+    THERE,
+    TIME,
+    spoken_times,
 )
-_MONTH = re.compile(
-    r"\bin (january|february|march|april|may|june|july|august|september|october|november|december)"
-    r"(?: (\d{4}))?\b",
-    re.IGNORECASE,
-)
-_DIFFERENCE = re.compile(
-    r"\bdifference\b|\b(?:ahead of|behind)\b"
-    r"|\b(?:hours?|far|much|time)\b.*\b(?:ahead|behind|apart|earlier|later)\b",
-    re.IGNORECASE,
-)
-_NOW = re.compile(
-    r"\btime\b|\bhow late\b|\bclock\b|\bwhat.?s the hour\b|\bo'?clock\b", re.IGNORECASE
-)
-_OFFSET = re.compile(r"\b(?:time ?zone|utc offset|gmt offset|offset)\b", re.IGNORECASE)
-_CHANGE = re.compile(r"\b(?:clocks?|summer time|winter time|daylight saving|dst)\b", re.IGNORECASE)
+from .wording import clauses, clean, declined, digits, spelled, without_quotes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,25 +43,37 @@ def time_zones(query: str) -> str | AgentResult | None:
 
 def answer(query: str, *, now: datetime) -> str | AgentResult | None:
     """Return what `time_zones` returns, at a given instant."""
-    whole = digits(without_quotes(clean(query)))
+    whole = spelled(digits(without_quotes(clean(query))), "time_zones")
+    whole = spoken_times(whole)
     text = _about_places(whole)
     places = find_places(text)
     if not places:
         return _without_place(text, now)
-    if _CHANGE.search(text) and re.search(r"\b(?:when|change|go|next|is|does)\b", text, re.I):
+    if CHANGE.search(text) and re.search(
+        r"\b(?:when|change|go|next|is|does|do|has|have|use|observe|there)\b", text, re.I
+    ):
         return " ".join(_change(place, now) for place in _unique(places))
     clocks = _clocks(text)
     if clocks and len(_unique(places)) > 1:
         return _converted(text, clocks, places, now)
-    if _DIFFERENCE.search(text) and len(_unique(places)) > 1:
+    if DIFFERENCE.search(text) and len(_unique(places)) > 1:
         return _difference(places[0], _unique(places)[1], _day(text, now), _named_month(text))
-    if clocks and not _OFFSET.search(text) and re.search(r"\butc|here|for me\b", text, re.I):
+    if clocks and not OFFSET.search(text) and re.search(r"\butc|here|for me\b", text, re.I):
         return _converted(text, clocks, places, now)
-    if _OFFSET.search(text):
-        return " ".join(_offset(place, now) for place in _unique(places))
-    if _NOW.search(text) or re.search(r"\btime is it there\b", whole, re.IGNORECASE):
+    if OFFSET.search(text):
+        named = [place for place in _unique(places) if place.name not in ("UTC", "GMT")]
+        return " ".join(_offset(place, now) for place in named or _unique(places))
+    if NO_CLOCK.search(text):
+        return None
+    if NOW.search(text) or ONLY_NOW.fullmatch(_blanked(text, places)):
         return " ".join(_now(place, now) for place in _unique(places))
     return None
+
+
+def _blanked(text: str, places: list[Place]) -> str:
+    for place in reversed(places):
+        text = f"{text[: place.start]}<place>{text[place.end :]}"
+    return text
 
 
 def _unique(places: list[Place]) -> list[Place]:
@@ -99,9 +99,15 @@ def _without_place(text: str, now: datetime) -> str | AgentResult | None:
 
 
 def _about_places(text: str) -> str:
-    """Return the clauses that name a place, and short ones that date them: 'On 5 May 2026, ...'."""
+    """Return the clauses that name a place, what dates them, and what goes on about the place."""
     parts = clauses(text)
-    kept = [part for part in parts if find_places(part) or _is_date(part)]
+    kept = [
+        part
+        for number, part in enumerate(parts)
+        if find_places(part)
+        or _is_date(part)
+        or (number and find_places(parts[number - 1]) and THERE.search(part))
+    ]
     return ", ".join(kept) if any(find_places(part) for part in kept) else text
 
 
@@ -123,7 +129,7 @@ def _clocks(text: str) -> list[Clock]:
         text = text[: found.start] + " " * (found.end - found.start) + text[found.end :]
     return [
         Clock(start=match.start(), end=match.end(), time=read)
-        for match in _TIME.finditer(text)
+        for match in TIME.finditer(text)
         if (read := _read(match)) is not None
     ]
 
@@ -139,14 +145,14 @@ def _read(match: re.Match[str]) -> time | None:
         if not 1 <= hour <= 12:
             return None
         hour = hour % 12 + (12 if half == "pm" else 0)
-    elif half.endswith(("afternoon", "evening")) and hour < 12:
-        hour += 12
+    elif half.endswith(("afternoon", "evening", "night")) and 0 < hour < 12:
+        hour += 12 if not half.endswith("night") or hour > 5 else 0
     return time(hour, int(match["minute"] or 0))
 
 
 def _named_month(text: str) -> str | None:
     """Return a month as the text names it: 'in January 2026'."""
-    month = _MONTH.search(text)
+    month = MONTH.search(text)
     return month[0] if month else None
 
 
@@ -156,7 +162,7 @@ def _day(text: str, now: datetime, place: Place | None = None) -> date:
     found = find_dates(text, today)
     if found and found[0].precision == "day":
         return found[0].day
-    if month := _MONTH.search(text):
+    if month := MONTH.search(text):
         return date(int(month[2] or today.year), month_number(month[1]), 15)
     return found[0].day if found else today
 

@@ -16,7 +16,7 @@ from typing import Any
 from ...values import AgentResult
 from .calculator import figure
 from .temperature import temperature
-from .wording import NUMBER, alternatives, clauses, clean, declined, digits, table
+from .wording import NUMBER, alternatives, clauses, clean, declined, digits, spelled, table
 
 MAX_WISHES = 5
 _DIGITS = Context(prec=24)
@@ -46,8 +46,7 @@ class Wish:
 
 def units(query: str) -> str | AgentResult | None:
     """Return the conversions asked for in `query`, or None if there are none."""
-    text = digits(_feet_and_inches(clean(query)))
-    text = re.sub(r"\bhalf an? ", "0.5 ", text, flags=re.IGNORECASE)
+    text = _fractions(digits(_feet_and_inches(spelled(clean(query), "units"))))
     parts = clauses(text)
     wishes = [wish for clause in parts for wish in _wishes(clause)]
     wishes = wishes or list(_wishes(re.sub(r"[.!?] ", ", ", text)))
@@ -61,7 +60,32 @@ def units(query: str) -> str | AgentResult | None:
 
 
 def _feet_and_inches(text: str) -> str:
+    bare = r"(\d+) ?(?:foot|feet|ft) (\d{1,2}(?:\.\d+)?)\b(?! ?(?:inch|\"|'|[a-z]*met|cm|m\b|%|/))"
+    text = re.sub(bare, r"\1 feet \2 inches", text, flags=re.IGNORECASE)
     return re.sub(r"(\d+) ?' ?(\d+(?:\.\d+)?) ?(?:\"|'')", r"\1 feet \2 inches", text)
+
+
+def _fractions(text: str) -> str:
+    """Write fractions before a unit as decimals: 'half a mile' is '0.5 mile', '2 1/2 cups' 2.5."""
+    text = re.sub(r"\b(\d+) and (?:an? |1 )?half\b(?: an? )?", r"\1.5", text, flags=re.IGNORECASE)
+    text = _VULGAR.sub(_decimal, text)
+    for words, decimal in _PARTS.items():
+        part = rf"\b{words}(?: of an? | of 1 | an? |[ -])(?=(?:{alternatives(_words())})\b)"
+        text = re.sub(part, f"{decimal} ", text, flags=re.IGNORECASE)
+    return text
+
+
+_VULGAR = re.compile(r"(?<![\w./])(?:(\d{1,4})(?: and)? )?(\d)/([234568])(?![\w/])")
+_PARTS = {
+    r"(?:3|three)[ -]quarters?": "0.75",
+    r"(?:an? |1 )?quarter": "0.25",
+    r"(?:an? |1 )?half": "0.5",
+}
+
+
+def _decimal(match: re.Match[str]) -> str:
+    number = int(match[1] or 0) + Decimal(match[2]) / Decimal(match[3])
+    return f"{round(number, 12).normalize():f}"
 
 
 # Reading ---------------------------------------------------------------------------------------
@@ -91,7 +115,11 @@ def _patterns() -> dict[str, re.Pattern[str]]:
         "how many in one": rf"\b(?:how (?:many|much)|number of) {into} {gap}{one}",
         "one into": rf"{one},?{gap}(?:\b(?:to|in|into|as)|=) (?:how many |the )?{into}",
         "amount, how many": rf"{amounts}{gap}\bhow many {into}",
-        "into from": rf"{into} (?:in|from|of|for|are in|is|are|=) {amounts}",
+        "one, how many": rf"{one}{gap}\bhow many {into}",
+        "into from": rf"{into}(?: (?:in|from|of|for|are in|is|are|=)|:) {amounts}",
+        "compared": rf"{amounts}(?=[ ,]){_COMPARED}{NUMBER} ?{into}",
+        "system": rf"{amounts}{gap}\b(?P<system>metric|imperial)\b"
+        rf"|\b(?P<other>metric|imperial)\b{gap}{amounts.replace('from', 'of')}",
     }
     compiled = {name: re.compile(form, re.IGNORECASE) for name, form in forms.items()}
     compiled["amount"] = re.compile(rf"(-?{NUMBER}) ?({unit}|in\b)", re.IGNORECASE)
@@ -99,18 +127,25 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     return compiled
 
 
+_COMPARED = r"[^.?!;]{0,40}?\b(?:same as|equal to|as \w+ as|than|equals?)\b(?: only| just)? "
+_FORMS = (
+    "how many in",
+    "amount into",
+    "how many in one",
+    "one into",
+    "amount, how many",
+    "one, how many",
+    "into from",
+    "compared",
+    "system",
+)
+
+
 def _wishes(clause: str) -> Iterator[Wish]:
     """Yield the wishes of the first form that fits; a mismatch of measures only if none does."""
     patterns = _patterns()
     refused: list[Wish] = []
-    for name in (
-        "how many in",
-        "amount into",
-        "how many in one",
-        "one into",
-        "amount, how many",
-        "into from",
-    ):
+    for name in _FORMS:
         wishes = [wish for match in patterns[name].finditer(clause) if (wish := _wish(match))]
         granted = [wish for wish in wishes if _told(wish)[1]]
         if granted:
@@ -128,9 +163,14 @@ def _wish(match: re.Match[str]) -> Wish | None:
     else:
         amounts = [
             (Decimal(number), words["inch" if word.lower() == "in" else word.lower()])
-            for number, word in patterns["amount"].findall(parts["from"])
+            for number, word in patterns["amount"].findall(parts["from"] or parts["of"])
         ]
-    targets = [words[word.lower()] for word in patterns["unit"].findall(parts["into"])]
+    if system := parts.get("system") or parts.get("other"):
+        counterparts = table("units")[system.lower()]
+        names = [counterparts[unit.one] for _, unit in amounts[:1] if unit.one in counterparts]
+    else:
+        names = patterns["unit"].findall(parts["into"])
+    targets = [words[name.lower()] for name in names]
     if not amounts or not targets or [unit for _, unit in amounts] == targets:
         return None
     return Wish(amounts=tuple(amounts), targets=tuple(targets))

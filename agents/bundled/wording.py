@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from difflib import SequenceMatcher
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -19,6 +20,9 @@ from ...values import AgentResult
 
 MAX_CHARACTERS = 2000
 """No agent but text_stats reads further: a wish is short, and patterns must stay quick."""
+
+ALIKE = 0.85
+"""How alike a long mistyped key word must be (difflib ratio)."""
 
 NUMBER = r"\d+(?:\.\d+)?"
 
@@ -31,6 +35,11 @@ _PLAIN = str.maketrans(
         "×": "*",
         "·": "*",
         "÷": "/",
+        "→": " to ",
+        "⇒": " to ",
+        "½": " 1/2",
+        "¼": " 1/4",
+        "¾": " 3/4",
     }
 )
 _THOUSANDS = re.compile(r"(?<![\d.,#])\d{1,3}(?:,\d{3})+(?!\d)")
@@ -60,6 +69,9 @@ def clean(query: str) -> str:
     """Return the query with plain quotes, signs and spaces, cut to `MAX_CHARACTERS`."""
     text = query[:MAX_CHARACTERS].translate(_PLAIN)
     text = "".join(sign if sign.isprintable() else " " for sign in text)
+    text = re.sub(r" ?[-=]> ?", " to ", text)
+    # The question mark of "1 stone = ? pounds" ends no clause.
+    text = re.sub(r"= ?\?+ ?(?=\w)", "= ", text)
     return re.sub(r" {2,}", " ", text).strip()
 
 
@@ -71,6 +83,40 @@ def clauses(text: str) -> list[str]:
 def without_quotes(text: str) -> str:
     """Blank what stands in quotation marks: it is spoken about, not said."""
     return re.sub(r"\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)", " ", text)
+
+
+def spelled(text: str, agent: str) -> str:
+    """Return the text with mistyped key words of an agent put right (`data/keywords.yaml`)."""
+    return re.sub(r"[A-Za-z]{3,}", lambda word: _keyword(word[0].lower(), agent) or word[0], text)
+
+
+@lru_cache(maxsize=4096)
+def _keyword(word: str, agent: str) -> str | None:
+    keywords = table("keywords")[agent].split()
+    if word in keywords:
+        return None
+    near = (key for key in keywords if key[0] == word[0] and _one_slip(word, key))
+    return next(near, None) or next(
+        (key for key in keywords if len(key) > 8 and _alike(word, key)), None
+    )
+
+
+def _one_slip(word: str, key: str) -> bool:
+    """Whether two letters are swapped, one is missing, doubled or (in a long word) another one."""
+    if len(word) == len(key):
+        wrong = [place for place in range(len(key)) if word[place] != key[place]]
+        if len(wrong) == 2 and wrong[1] == wrong[0] + 1:
+            return word[wrong[0]] == key[wrong[1]] and word[wrong[1]] == key[wrong[0]]
+        return len(wrong) == 1 and len(key) >= 6 and wrong[0] < len(key) - 1
+    short, long = sorted((word, key), key=len)
+    if len(long) - len(short) != 1 or len(short) < 4 or long in (f"{short}s", f"{short}d"):
+        return False
+    return any(long[:place] + long[place + 1 :] == short for place in range(len(long)))
+
+
+def _alike(word: str, key: str) -> bool:
+    plural = word.rstrip("s") == key.rstrip("s")
+    return not plural and SequenceMatcher(None, word, key).ratio() >= ALIKE
 
 
 def alternatives(words: Any) -> str:
