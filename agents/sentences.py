@@ -19,7 +19,7 @@ _WORD = re.compile(r"[^\W\d_](?:[\w]|['’](?=\w))*")
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _END = re.compile(
-    r"(?<![.!?…])[.!?…]+[\"'”’)\]]*(?=\s+[\"'“‘(\[<¿¡]?[^\Wa-zß-öø-ÿ_]|\s+[`<*-]|\s*$)|[。！？]+|;(?=\s)"
+    r"(?<![.!?…])[.!?…]+[\"'”’)\]]*(?=\s+[\"'“‘(\[<¿¡]?[^\Wa-zß-öø-ÿ_]|\s+(?:[`<*{-]|\[[a-z]+\])|\s*$)|[。！？]+|;(?=\s)"
 )
 _ABBREVIATION = re.compile(
     r"(?:\b(?:[A-Za-z]|Dr|Mrs?|Ms|Prof|St|No|Nr|vs|etc|approx|ca|Inc|Ltd|Co|Jr|Sr|Fig|Art|Abs|usw"

@@ -41,6 +41,8 @@ from ..models.journal import UnrecordedJournal
 from ..models.prices import PriceBook
 from ..models.scripted import ScriptedModel
 from ..pipelines.evaluation import Rate
+from ..search.encoder import Encoder
+from ..search.encoders import load_encoder
 from ..values import AgentResult, Reservation, Usage
 
 ModelName: TypeAlias = Literal["obedient", "forgetful", "embedded", "none"]
@@ -198,7 +200,9 @@ def _numbers(text: str) -> set[str]:
 # Running ---------------------------------------------------------------------------------------
 
 
-async def refine_pair(pair: Pair, turn: int, model: ModelName, gateway: Gateway | None) -> Refined:
+async def refine_pair(
+    pair: Pair, turn: int, model: ModelName, gateway: Gateway | None, encoder: Encoder
+) -> Refined:
     """Refine one pair; `gateway` serves the embedded model, a scripted one needs none."""
     if gateway is None:
         script = obedient(pair) if model == "obedient" else forgetful(pair, turn)
@@ -208,24 +212,26 @@ async def refine_pair(pair: Pair, turn: int, model: ModelName, gateway: Gateway 
             cache_dir=Path(),
             replacements={"main": ScriptedModel(script)},
         )
-    refiner = Refiner(model=None if model == "none" else "main", gateway=gateway)
+    asked = None if model == "none" else "main"
+    refiner = Refiner(model=asked, gateway=gateway, encoder=encoder)
     return await refiner.refine(pair.query, pair.results, UnrecordedJournal(gateway, Unmetered()))
 
 
 async def measure(model: ModelName, pairs: Sequence[Pair]) -> dict[str, Any]:
     """Return the row of one model."""
     scores: list[Score] = []
+    settings = load_settings()
+    encoder = await asyncio.to_thread(load_encoder, settings.encoder, settings.cache_dir)
     started = time.perf_counter()
     async with AsyncExitStack() as stack:
         gateway = None
         if model == "embedded":
             # Asked although it is not able to judge: the promise must hold for any model.
-            settings = EMBEDDED_MODEL.model_copy(update={"reasoning": True})
-            cache_dir = load_settings().cache_dir
-            gateway = Gateway({"main": settings}, prices=PriceBook(), cache_dir=cache_dir)
+            main = EMBEDDED_MODEL.model_copy(update={"reasoning": True})
+            gateway = Gateway({"main": main}, prices=PriceBook(), cache_dir=settings.cache_dir)
             stack.push_async_callback(gateway.close)
         for turn, pair in enumerate(_progress(pairs, model)):
-            scores.append(score(pair, await refine_pair(pair, turn, model, gateway)))
+            scores.append(score(pair, await refine_pair(pair, turn, model, gateway, encoder)))
     return {
         "model": model,
         "pairs": len(pairs),

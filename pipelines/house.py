@@ -231,7 +231,9 @@ class House:
                     approver=self._approver,
                     vectors=self.store.vectors,
                 ),
-                refiner=Refiner(model=settings.refiner.model, gateway=self.gateway),
+                refiner=Refiner(
+                    model=settings.refiner.model, gateway=self.gateway, encoder=encoder
+                ),
             ),
             limits=settings.limits,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..sentences import Piece, stems
 from .facts import Fact, Facts, facts_of, masked
@@ -12,6 +13,7 @@ from .measures import Measure, is_calendar, measures
 from .polarity import aligned
 from .quantities import quantities
 
+_PREPOSITIONS = frozenset(("in", "on", "for", "during", "at", "per"))
 _PRONOUN = re.compile(r"^(?:it|they|this|that|these|those|he|she|we)\b", re.IGNORECASE)
 _TOKEN = re.compile(r"#|\w+(?:['’]\w+)*")
 
@@ -99,3 +101,31 @@ def _foreign(one: Claim, other: Claim) -> frozenset[str]:
     """Return the stems of the names of `one` that `other` has not."""
     own = (stems for name, stems in one.names if not other.facts.holds(name))
     return frozenset[str]().union(*own) - other.topic
+
+
+def other_subject(one: Claim, other: Claim) -> bool:
+    """Return whether the sentences are about different things of one sort.
+
+    Shipping and refunds, the standard and the premium plan, for adults and for children: both begin
+    with a word of their own, qualify the same word, or continue the same preposition, differently.
+    """
+    lefts, rights = _qualifiers(one, other), _qualifiers(other, one)
+    return any(
+        lefts[key] != rights[key] and not (is_calendar(lefts[key]) and is_calendar(rights[key]))
+        for key in lefts.keys() & rights.keys()
+    )
+
+
+def _qualifiers(claim: Claim, other: Claim) -> dict[str, str]:
+    found: dict[str, str] = {}
+    first = next((word for word in claim.words if word == "#" or stems(word)), "#")
+    known = other.topic | other.context if other.clause else other.topic
+    if not stems(first) <= known:
+        found[""] = first
+    for before, word in pairwise(claim.words):
+        own = stems(word) - other.topic
+        if before in _PREPOSITIONS and own:
+            found[before] = word
+        elif stems(before) - other.topic and stems(word) and not own:
+            found[word] = before
+    return found

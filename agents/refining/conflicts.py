@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Literal
 
+from ...search.encoder import Encoder
 from ..sentences import Piece, stems
-from .claims import Claim, claims_of, likeness, overlap
+from .claims import Claim, claims_of, likeness, other_subject, overlap
 from .facts import Fact
-from .measures import Measure, is_calendar
+from .measures import Measure
 from .polarity import opposed
+from .rivals import Rival, rivals
 
 ConflictKind = Literal["number", "date", "polarity", "name"]
 
@@ -28,7 +30,6 @@ _SAME_NAME = 0.6
 _SAME_POLARITY = 0.25
 """A denied word alone says little: a long sentence must be about the same as a whole."""
 _DATES = {"date", "time", "weekday", "month"}
-_PREPOSITIONS = frozenset(("in", "on", "for", "during", "at", "per"))
 _EXPLANATION = {
     "number": "They give different numbers",
     "date": "They give different dates or times",
@@ -61,18 +62,26 @@ def conflicts(
     answers: Sequence[tuple[str, Sequence[Piece]]],
     query: str,
     wishes: Mapping[str, str] | None = None,
+    encoder: Encoder | None = None,
 ) -> tuple[Conflict, ...]:
     """Return the conflicts between the answers, given as `(agent, pieces)`.
 
     Each sentence stands in at most one conflict for each pair of agents. `wishes` holds the part
-    of the query that an agent was asked, where it was split.
+    of the query that an agent was asked, where it was split. With an encoder, two answers to one
+    question may also be worded differently; this blocks.
     """
     asked = {agent: (wishes or {}).get(agent, query) for agent, _ in answers}
     claims = [(agent, _claims(parts, stems(asked[agent]))) for agent, parts in answers]
     found: list[Conflict] = []
     for (agent, ours), (other_agent, theirs) in combinations(claims, 2):
-        same = _SAME if asked[agent] == asked[other_agent] else _SAME_APART
-        found += _between((agent, other_agent), ours, theirs, same)
+        agents = agent, other_agent
+        together = asked[agent] == asked[other_agent]
+        found += _between(agents, ours, theirs, _SAME if together else _SAME_APART)
+        if encoder and together:
+            used = {quote for conflict in found for quote in conflict.quotes}
+            found += _reworded(
+                agents, ours, theirs, rivals(ours, theirs, asked[agent], encoder), used
+            )
     return tuple(found)
 
 
@@ -116,6 +125,23 @@ def _between(
     return found
 
 
+def _reworded(
+    agents: tuple[str, str],
+    ours: Sequence[Claim],
+    theirs: Sequence[Claim],
+    differences: Sequence[Rival],
+    used: set[str],
+) -> list[Conflict]:
+    """Return the conflicts of the most alike sentences, each of which is used once."""
+    found = []
+    for each in differences:
+        quotes = ours[each.left].piece.quote, theirs[each.right].piece.quote
+        if used.isdisjoint(quotes):
+            used |= set(quotes)
+            found.append(Conflict(kind=each.kind, agents=agents, quotes=quotes, values=each.values))
+    return found
+
+
 def _near(claim: Claim, others: Sequence[Claim], alike: Sequence[float]) -> list[Claim]:
     """Return the sentences of the other agent on the same thing.
 
@@ -137,7 +163,7 @@ def _compare(
 
     `theirs` and `ours` are the sentences near `one` and `other`: what they confirm is no conflict.
     """
-    if _other_subject(one, other):
+    if other_subject(one, other):
         return None
     names = _own_names(one, theirs), _own_names(other, ours)
     left, right = _own_measures(one, theirs), _own_measures(other, ours)
@@ -164,31 +190,3 @@ def _own_names(claim: Claim, near: Sequence[Claim]) -> list[Fact]:
 def _own_measures(claim: Claim, near: Sequence[Claim]) -> list[Measure]:
     told = [measure for other in near for measure in other.measures]
     return [m for m in claim.measures if not any(m.comparable(o) and m.agrees(o) for o in told)]
-
-
-def _other_subject(one: Claim, other: Claim) -> bool:
-    """Return whether the sentences are about different things of one sort.
-
-    Shipping and refunds, the standard and the premium plan, for adults and for children: both begin
-    with a word of their own, qualify the same word, or continue the same preposition, differently.
-    """
-    lefts, rights = _qualifiers(one, other), _qualifiers(other, one)
-    return any(
-        lefts[key] != rights[key] and not (is_calendar(lefts[key]) and is_calendar(rights[key]))
-        for key in lefts.keys() & rights.keys()
-    )
-
-
-def _qualifiers(claim: Claim, other: Claim) -> dict[str, str]:
-    found: dict[str, str] = {}
-    first = next((word for word in claim.words if word == "#" or stems(word)), "#")
-    known = other.topic | other.context if other.clause else other.topic
-    if not stems(first) <= known:
-        found[""] = first
-    for before, word in pairwise(claim.words):
-        own = stems(word) - other.topic
-        if before in _PREPOSITIONS and own:
-            found[before] = word
-        elif stems(before) - other.topic and stems(word) and not own:
-            found[word] = before
-    return found

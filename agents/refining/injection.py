@@ -3,7 +3,8 @@
 What an agent answers is data. A sentence in it that gives orders to whoever reads the answers (a
 model, a program) is withheld: the model never sees it and the user is told that it was there. The
 patterns look for the addressee and the matter (other answers, the output, the prompt) and not for
-commanding tone alone, which every manual has.
+commanding tone alone, which every manual has. With the senses of an encoder, sentences near to
+exemplars of such orders are withheld too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import base64
 import binascii
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -20,6 +21,7 @@ from importlib.resources import files
 import yaml
 
 from ..sentences import Piece
+from .exemplars import Nearness, Sense
 
 _INVISIBLE = re.compile(
     "[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
@@ -31,6 +33,11 @@ _LOOKALIKES = str.maketrans(
 )
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 
+_CUED = Nearness(0.3, 0.03)
+_BARE = Nearness(0.42, 0.12)
+_NEIGHBOUR = Nearness(0.33, 0.02)
+"""What suffices of a sentence with a cue, any, one after an order; tuned on texts of their own."""
+_CLOSED = re.compile(r"^</|(?:</[^>]+>|im_end\|>|eot_id\|>|\[/\w+\])$")
 _COMMENT = re.compile(r"^<!--.*-->$", re.DOTALL)
 
 
@@ -41,6 +48,8 @@ class _Patterns:
     sentence: re.Pattern[str]
     role: re.Pattern[str]
     heading: re.Pattern[str]
+    cue: re.Pattern[str]
+    end: re.Pattern[str]
 
 
 def visible(text: str) -> tuple[str, str]:
@@ -49,22 +58,40 @@ def visible(text: str) -> tuple[str, str]:
     return _INVISIBLE.sub("", text), hidden
 
 
-def orders(parts: Sequence[Piece]) -> tuple[bool, ...]:
-    """Say of each piece whether it addresses the assistant.
+def orders(parts: Sequence[Piece], senses: Mapping[str, Sense] | None = None) -> tuple[bool, ...]:
+    """Say of each piece whether it addresses the assistant; `senses` are those of the quotes.
 
-    After a heading or a lone role tag, what follows up to an empty line belongs to it.
+    After a heading or a role tag, what follows up to an empty line belongs to it; after a forged
+    end of the answer, all of it.
     """
     patterns = _patterns()
     found: list[bool] = []
-    following = False
+    following = ended = near = False
     for piece in parts:
-        if following and piece.gap.count("\n") > 1:
-            following = False
-        found.append(following or is_order(piece.text))
+        if piece.gap.count("\n") > 1:
+            following = near = False
         text = piece.text.strip()
-        if patterns.heading.fullmatch(_skeleton(text)) or patterns.role.fullmatch(text):
-            following = not text.startswith("</")
+        seen = _skeleton(text)
+        ended = ended or bool(patterns.end.fullmatch(seen))
+        is_mine = ended or following or is_order(text)
+        if not is_mine and senses and piece.quote in senses and piece.kind != "block":
+            is_mine = _is_near(senses[piece.quote].order, seen, near)
+        found.append(is_mine)
+        near = is_mine
+        is_tag = piece.kind != "block" and patterns.role.match(unicodedata.normalize("NFKC", text))
+        if is_tag or patterns.heading.fullmatch(seen):
+            following = not _CLOSED.search(text)
     return tuple(found)
+
+
+def _is_near(nearness: Nearness, seen: str, after_order: bool) -> bool:
+    """Return whether a sentence is near enough to orders; cues and neighbours make less enough."""
+    least = [_BARE]
+    if _patterns().cue.search(seen):
+        least.append(_CUED)
+    if after_order:
+        least.append(_NEIGHBOUR)
+    return any(nearness.reaches(each) for each in least)
 
 
 def is_order(text: str) -> bool:
@@ -75,9 +102,11 @@ def is_order(text: str) -> bool:
     is_code = text.startswith(("```", "~~~"))
     if not is_code and patterns.role.search(unicodedata.normalize("NFKC", text)):
         return True
-    return bool(patterns.heading.fullmatch(seen) or patterns.sentence.search(seen)) or _encoded(
-        text
-    )
+    # Letters that look like Latin ones may also be what they are.
+    as_written = patterns.sentence.search(" ".join(text.casefold().split()))
+    if as_written or patterns.sentence.search(seen) or patterns.heading.fullmatch(seen):
+        return True
+    return _encoded(text)
 
 
 def _skeleton(text: str) -> str:
@@ -116,4 +145,6 @@ def _patterns() -> _Patterns:
         sentence=compiled("sentences", re.IGNORECASE),
         role=compiled("roles"),
         heading=compiled("headings", re.IGNORECASE),
+        cue=compiled("cues", re.IGNORECASE),
+        end=compiled("ends", re.IGNORECASE),
     )

@@ -33,19 +33,24 @@ _UNITS: dict[str, tuple[str, Fraction]] = {
         "length": {
             "1/1000": "mm",
             "1/100": "cm",
-            "1": "m metre metres meter meters",
+            "1": "m metre metres meter meters metern",
             "1000": "km kilometres kilometers",
             "1609": "mile miles",
         },
         "volume": {"1/1000": "ml", "1/100": "cl", "1": "l litre litres liter liters"},
         "data": {"1": "kb", "1000": "mb", "1000000": "gb", "1000000000": "tb"},
-        "temperature": {"1": "c celsius degrees"},
+        "temperature": {"1": "c celsius degrees grad"},
+        "area": {"1": "m² sqm", "10000": "ha hectare hectares hektar", "1000000": "km²"},
+        "energy": {"1": "kcal calorie calories kalorien"},
     }.items()
     for factor, spellings in units.items()
     for spelling in spellings.split()
 }
 _JOINT = re.compile(r"\s*(?:-|–|to|and|or|x|bis|und|oder)\s*")
 _PER = re.compile(r"\b(?:per|every|each|je|pro|alle)\s*$")
+_EVERY = re.compile(r"\b(?:every|alle)\s*$", re.IGNORECASE)
+_SPEED = re.compile(r"\s*(?:/\s*h|per hour)\b")
+_SQUARE = ("square", "sq")
 _MATTER = re.compile(r"\s*of\s+([^\W\d_]+)")
 _AFTER = re.compile(r"\s*°?\s*([^\W\d_]+)(?:\s+([^\W\d_]+))?")
 _MONTH = re.compile(
@@ -93,7 +98,11 @@ def measures(text: str) -> tuple[Measure, ...]:
             # In "5 to 7 days" the 5 counts days too.
             (dimension, factor), end = after, tail
         begin = quantity.start
-        if _PER.search(text[max(0, begin - 8) : begin]) or not (quantity.required or factor != 1):
+        before = text[max(0, begin - 8) : begin]
+        if dimension == "duration" and _EVERY.search(before):
+            made.append(Measure("interval", _value(quantity.key, factor), text[begin:end].strip()))
+            continue
+        if _PER.search(before) or not (quantity.required or factor != 1):
             continue
         made.append(Measure(dimension, _value(quantity.key, factor), text[begin:end].strip()))
     days = (
@@ -126,6 +135,10 @@ def _dimension(text: str, quantity: Quantity) -> tuple[str, Fraction, int]:
             break
         if after and word.casefold() in _UNITS and (group == 1 or len(word) > 2):
             dimension, factor = _UNITS[word.casefold()]
+            if dimension == "length" and _SPEED.match(text, after.end(group)):
+                return "speed", factor, after.end(group)
+            if dimension == "length" and group == 2 and after[1].casefold() in _SQUARE:
+                return "area", factor * factor, after.end(group)
             matter = _MATTER.match(text, after.end(group))
             if matter and dimension not in ("duration", "length"):
                 dimension += f" of {stem(matter[1].casefold())}"

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from ..sentences import STOP_WORDS, stem
 
-_NEGATION = re.compile(
+NEGATION = re.compile(
     r"(?:not|no|never|cannot|without|neither|nor|hardly|unable|nicht|kein\w*|niemals|ohne|\w+n't)",
     re.IGNORECASE,
 )
@@ -84,7 +84,7 @@ def _signs(text: str) -> Mapping[str, tuple[bool, str]]:
     for place, word in enumerate(said):
         if place == 0 and word in ("yes", "no") and said[1:2] in ([","], ["."], [":"], ["!"], []):
             signs["yes"] = word == "yes", word
-        elif _NEGATION.fullmatch(word) and said[place + 1 : place + 2] != ["only"]:
+        elif NEGATION.fullmatch(word) and said[place + 1 : place + 2] != ["only"]:
             reach = _REACH
         elif not word[0].isalpha() or word in ("but", "aber", "if", "unless", "because"):
             reach = 0

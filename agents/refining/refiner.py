@@ -24,11 +24,13 @@ from ...errors import CallboardError, InvalidInput
 from ...models.chat import ChatRequest, Message
 from ...models.gateway import Gateway
 from ...models.journal import Journal
+from ...search.encoder import Encoder
 from ...values import AgentResult
 from ..sentences import join, pieces
 from .audit import audit
 from .composition import Answer, Appended, complete, holds_little, side_by_side
 from .conflicts import Conflict, conflicts
+from .exemplars import Senses
 from .facts import facts_of
 from .injection import orders, visible
 from .substance import is_useless
@@ -38,6 +40,8 @@ RefineMethod: TypeAlias = Literal["single", "merged", "side_by_side"]
 _CHARS_PER_TOKEN = 3
 """Low on purpose: an estimate that may only be too high."""
 _MIN_TOKENS = 256
+_READ = 400
+"""Sentences of an answer whose meaning is looked at; patterns look at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +75,18 @@ class _Material:
 
 
 class Refiner:
-    """Makes one answer of several. `model` None, or one that can't judge: no model is asked."""
+    """Makes one answer of several. `model` None, or one that can't judge: no model is asked.
 
-    def __init__(self, *, model: str | None, gateway: Gateway) -> None:
+    With an `encoder`, contradictions, orders to the assistant and useless answers are found by
+    their meaning, too, and not by their words alone.
+    """
+
+    def __init__(
+        self, *, model: str | None, gateway: Gateway, encoder: Encoder | None = None
+    ) -> None:
         self._model = model
+        self._encoder = encoder
+        self._senses = Senses(encoder) if encoder else None
         self._gateway = gateway
 
     async def refine(
@@ -104,7 +116,9 @@ class Refiner:
         if len(answered) == 1:
             reason = f"Only {answered[0].agent} answered."
             return Refined(text=answered[0].text, method="single", reason=reason)
-        material = await asyncio.to_thread(_prepare, query, answered, wishes or {})
+        material = await asyncio.to_thread(
+            _prepare, query, answered, wishes or {}, self._encoder, self._senses
+        )
         if len(material.answers) < 2:
             return _refined(material, "single", "One answer is left")
         request, why = self._request(query, material)
@@ -146,13 +160,21 @@ class Refiner:
         return ChatRequest(messages=messages, max_tokens=max_tokens, temperature=0.0), ""
 
 
-def _prepare(query: str, results: Sequence[AgentResult], wishes: Mapping[str, str]) -> _Material:
+def _prepare(
+    query: str,
+    results: Sequence[AgentResult],
+    wishes: Mapping[str, str],
+    encoder: Encoder | None,
+    senses_of: Senses | None,
+) -> _Material:
     answers: list[Answer] = []
     withheld: list[Withheld] = []
-    for result in results:
-        text, hidden = visible(result.text)
-        parts = pieces(text)
-        flags = orders(parts)
+    texts = [visible(result.text) for result in results]
+    cut = [pieces(text) for text, _ in texts]
+    read = (piece.quote for parts in cut for piece in parts[:_READ] if piece.kind != "block")
+    senses = senses_of.of(read) if senses_of else None
+    for result, parts, (_, hidden) in zip(results, cut, texts, strict=True):
+        flags = orders(parts, senses)
         kept = tuple(piece for piece, order in zip(parts, flags, strict=True) if not order)
         taken = [piece for piece, order in zip(parts, flags, strict=True) if order]
         if taken or hidden:
@@ -160,7 +182,7 @@ def _prepare(query: str, results: Sequence[AgentResult], wishes: Mapping[str, st
             withheld.append(Withheld(agent=result.agent, text=lost))
         answers.append(Answer(agent=result.agent, parts=kept))
     asked = facts_of(query)
-    useless = [answer for answer in answers if is_useless(answer.parts, asked)]
+    useless = [answer for answer in answers if is_useless(answer.parts, asked, senses)]
     empty = [answer for answer in answers if not answer.parts]
     # When nobody has an answer, the refusals are what there is to say.
     left_out = useless if len(useless) < len(answers) else empty
@@ -168,7 +190,7 @@ def _prepare(query: str, results: Sequence[AgentResult], wishes: Mapping[str, st
     return _Material(
         answers=kept_answers,
         conflicts=conflicts(
-            [(answer.agent, answer.parts) for answer in kept_answers], query, wishes
+            [(answer.agent, answer.parts) for answer in kept_answers], query, wishes, encoder
         ),
         withheld=tuple(withheld),
         useless=tuple(answer.agent for answer in left_out),
