@@ -33,9 +33,9 @@ _LOOKALIKES = str.maketrans(
 )
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 
-_CUED = Nearness(0.3, 0.03)
-_BARE = Nearness(0.42, 0.12)
-_NEIGHBOUR = Nearness(0.33, 0.02)
+_CUED = Nearness(0.5, 0.1)
+_BARE = Nearness(0.55, 0.15)
+_NEIGHBOUR = Nearness(0.45, 0.1)
 """What suffices of a sentence with a cue, any, one after an order; tuned on texts of their own."""
 _CLOSED = re.compile(r"^</|(?:</[^>]+>|im_end\|>|eot_id\|>|\[/\w+\])$")
 _COMMENT = re.compile(r"^<!--.*-->$", re.DOTALL)
