@@ -7,7 +7,7 @@ registry in the same transaction, so that other processes see it by one cheap SE
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,13 +17,16 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from ..errors import InvalidInput, UnknownName
 from ..values import JSON, Scope
-from .database import Database
+from .database import Database, batched
 from .tables import agent_versions, agents, registries, scoped
+
+SHOWN = 5
+"""Names that one message shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRow:
-    """An agent as it is stored. `spec` is None only in a history, where it was removed."""
+    """An agent as it is stored. `spec` None: in a history or among changes, it was removed."""
 
     name: str
     version: int
@@ -62,10 +65,29 @@ class AgentRows:
             UnknownName: the tenant has no agent of this name.
         """
         with self._database.reading() as connection:
-            row = _find(connection, scope, name)
+            row = _find(connection, scope, (name,)).get(name)
         if row is None:
             raise UnknownName(f"There is no agent {name!r}. 'callboard agents list' shows them.")
         return row
+
+    def changes(
+        self, scope: Scope, since: int, *, also: Collection[str] = ()
+    ) -> tuple[int, tuple[AgentRow, ...]]:
+        """Return the registry's version, and as they are now the agents changed after `since`.
+
+        `spec` None: it was removed. Agents named in `also` are among them, changed or not.
+        """
+        versions, names = agent_versions.c, tuple(also)
+        query = (
+            select(agent_versions)
+            .where(versions.tenant == scope.tenant, versions.registry_version > since)
+            .order_by(versions.version)  # of each agent the last one stays below
+        )
+        with self._database.reading() as connection:
+            version = _registry_version(connection, scope)
+            found = _find(connection, scope, names)
+            found |= {row.name: _row(row) for row in connection.execute(query)}
+        return version, tuple(found.values())
 
     def put(self, scope: Scope, name: str, spec: JSON, *, replace: bool) -> AgentRow:
         """Register an agent; the same spec again changes nothing.
@@ -73,45 +95,55 @@ class AgentRows:
         Raises:
             InvalidInput: the name is taken by another spec and `replace` is False.
         """
-        spec = json.loads(json.dumps(spec))
+        return self.put_all(scope, {name: spec}, replace=replace)[0]
+
+    def put_all(
+        self, scope: Scope, specs: Mapping[str, JSON], *, replace: bool
+    ) -> tuple[AgentRow, ...]:
+        """Register agents by name, all or none of them; those with the same spec stay as they are.
+
+        Raises:
+            InvalidInput: a name is taken by another spec and `replace` is False.
+        """
+        specs = {name: json.loads(json.dumps(spec)) for name, spec in specs.items()}
         with self._writing(scope) as connection:
-            old = _find(connection, scope, name)
-            if old is not None and _same(old.spec, spec):
-                return old
-            if old is not None and not replace:
-                raise InvalidInput(
-                    f"The agent {name!r} is already registered with another spec. "
-                    "Pass replace=True to replace it, or choose another name."
+            rows = _find(connection, scope, tuple(specs))
+            new = [name for name in specs if name not in rows or not _same(rows[name], specs[name])]
+            taken = [name for name in new if name in rows]
+            if taken and not replace:
+                raise InvalidInput(_taken(taken))
+            now, versions = self._clock(), _last_versions(connection, scope, new)
+            for name in new:
+                created_at = rows[name].created_at if name in rows else now
+                rows[name] = AgentRow(
+                    name=name,
+                    version=versions.get(name, 0) + 1,
+                    spec=specs[name],
+                    created_at=created_at,
+                    updated_at=now,
                 )
-            now = self._clock()
-            new = AgentRow(
-                name=name,
-                version=_next_version(connection, scope, name),
-                spec=spec,
-                created_at=now if old is None else old.created_at,
-                updated_at=now,
-            )
-            if old is not None:
-                _delete(connection, scope, name)
-            connection.execute(insert(agents), _values(scope, new))
-            _record(connection, scope, new)
-        return new
+            if new:
+                _delete(connection, scope, taken)
+                changed = [rows[name] for name in new]
+                connection.execute(insert(agents), [_values(scope, row) for row in changed])
+                _record(connection, scope, changed)
+        return tuple(rows[name] for name in specs)
 
     def remove(self, scope: Scope, name: str) -> bool:
         """Remove an agent; False if there was none. Its history stays."""
         with self._writing(scope) as connection:
-            old = _find(connection, scope, name)
+            old = _find(connection, scope, (name,)).get(name)
             if old is None:
                 return False
-            _delete(connection, scope, name)
+            _delete(connection, scope, (name,))
             gone = AgentRow(
                 name=name,
-                version=_next_version(connection, scope, name),
+                version=_last_versions(connection, scope, (name,))[name] + 1,
                 spec=None,
                 created_at=old.created_at,
                 updated_at=self._clock(),
             )
-            _record(connection, scope, gone)
+            _record(connection, scope, (gone,))
         return True
 
     def history(self, scope: Scope, name: str) -> tuple[AgentRow, ...]:
@@ -128,9 +160,22 @@ class AgentRows:
         return self._database.writing(lock=f"registry {scope.tenant}")
 
 
-def _same(old: JSON, new: JSON) -> bool:
+def _same(old: AgentRow, new: JSON) -> bool:
     # As text: Python holds True and 1 for equal.
-    return json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
+    return json.dumps(old.spec, sort_keys=True) == json.dumps(new, sort_keys=True)
+
+
+def _taken(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return (
+            f"The agent {names[0]!r} is already registered with another spec. "
+            "Pass replace=True to replace it, or choose another name."
+        )
+    return (
+        f"{len(names):,} agents are already registered with another spec: "
+        f"{', '.join(map(repr, names[:SHOWN]))}{' and more' if len(names) > SHOWN else ''}. "
+        "Pass replace=True to replace them, or choose other names."
+    )
 
 
 def _registry_version(connection: Connection, scope: Scope) -> int:
@@ -138,34 +183,46 @@ def _registry_version(connection: Connection, scope: Scope) -> int:
     return connection.execute(query).scalar() or 0
 
 
-def _next_version(connection: Connection, scope: Scope, name: str) -> int:
-    versions = agent_versions.c
-    query = select(func.max(versions.version)).where(
-        versions.tenant == scope.tenant, versions.name == name
-    )
-    return (connection.execute(query).scalar() or 0) + 1
+def _last_versions(connection: Connection, scope: Scope, names: Sequence[str]) -> dict[str, int]:
+    """Return the last version of each agent that there ever was."""
+    columns = agent_versions.c
+    last: dict[str, int] = {}
+    for some in batched(names):
+        query = (
+            select(columns.name, func.max(columns.version))
+            .where(columns.tenant == scope.tenant, columns.name.in_(some))
+            .group_by(columns.name)
+        )
+        last.update((name, version) for name, version in connection.execute(query))
+    return last
 
 
-def _find(connection: Connection, scope: Scope, name: str) -> AgentRow | None:
-    query = select(agents).where(agents.c.tenant == scope.tenant, agents.c.name == name)
-    row = connection.execute(query).first()
-    return None if row is None else _row(row)
+def _find(connection: Connection, scope: Scope, names: Sequence[str]) -> dict[str, AgentRow]:
+    found: dict[str, AgentRow] = {}
+    for some in batched(names):
+        query = select(agents).where(agents.c.tenant == scope.tenant, agents.c.name.in_(some))
+        found.update((row.name, _row(row)) for row in connection.execute(query))
+    return found
 
 
-def _delete(connection: Connection, scope: Scope, name: str) -> None:
-    connection.execute(delete(agents).where(agents.c.tenant == scope.tenant, agents.c.name == name))
+def _delete(connection: Connection, scope: Scope, names: Sequence[str]) -> None:
+    for some in batched(names):
+        chosen = delete(agents).where(agents.c.tenant == scope.tenant, agents.c.name.in_(some))
+        connection.execute(chosen)
 
 
-def _record(connection: Connection, scope: Scope, row: AgentRow) -> None:
-    """Add to the history and bump the registry's version."""
-    connection.execute(insert(agent_versions), _values(scope, row))
+def _record(connection: Connection, scope: Scope, rows: Sequence[AgentRow]) -> None:
+    """Add to the history, all under the next version of the registry."""
+    version = _registry_version(connection, scope) + 1
     bump = (
         update(registries)
         .where(registries.c.tenant == scope.tenant)
-        .values(**scoped(scope), version=registries.c.version + 1)
+        .values(**scoped(scope), version=version)
     )
     if connection.execute(bump).rowcount == 0:
-        connection.execute(insert(registries), {**scoped(scope), "version": 1})
+        connection.execute(insert(registries), {**scoped(scope), "version": version})
+    values = [_values(scope, row) | {"registry_version": version} for row in rows]
+    connection.execute(insert(agent_versions), values)
 
 
 def _values(scope: Scope, row: AgentRow) -> dict[str, Any]:

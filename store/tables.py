@@ -74,11 +74,15 @@ class AgentColumns(Scoped):
 
 
 class AgentVersionColumns(Scoped):
-    """What every agent was at each of its versions; `spec` NULL: it was removed."""
+    """What every agent was at each of its versions; `spec` NULL: it was removed.
+
+    `registry_version` is that of the tenant's registry with which this one came to be.
+    """
 
     tenant: Named[str] = Column(primary_key=True)
     name: Named[str] = Column(primary_key=True)
     version: Named[int] = Column(primary_key=True, autoincrement=False)
+    registry_version: Named[int]
     spec: Named[Any] = Column(JSON_VALUE, nullable=True)
     created_at: Named[datetime] = Column(UtcTime)
     updated_at: Named[datetime] = Column(UtcTime)
@@ -195,6 +199,7 @@ chunks = Table("chunks", metadata, ChunkColumns)
 vectors = Table("vectors", metadata, VectorColumns)
 ledger = Table("ledger", metadata, LedgerColumns)
 
+Index(None, agent_versions.c.tenant, agent_versions.c.registry_version)
 Index(None, runs.c.tenant, runs.c.user_id, runs.c.created_at)
 Index(None, runs.c.tenant, runs.c.user_id, runs.c.session, runs.c.created_at)
 Index(None, runs.c.status, runs.c.lease_until)

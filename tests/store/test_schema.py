@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -71,6 +72,43 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(url: str, migra
     database.close()
     store = Store.open(url)
     assert store.agents.get(Scope(), "a").spec == {"x": 1}
+    store.close()
+
+
+def tables_of(database: Database, wanted: str) -> None:
+    """Create the tables as they were at a revision."""
+    config = Config()
+    config.set_main_option("script_location", str(*callboard.store.migrations.__path__))
+    with database.writing() as connection:
+        config.attributes.update(connection=connection, metadata=metadata)
+        command.upgrade(config, wanted)
+
+
+def test_agents_of_the_first_version_stay_and_count_as_changed(url: str) -> None:
+    database = Database(url)
+    tables_of(database, "0001")
+    at = "'2026-01-15 12:00:00.000000'"
+    with database.writing() as connection:
+        for statement in (
+            "INSERT INTO registries (tenant, user_id, version) VALUES ('local', 'local', 3)",
+            "INSERT INTO agents (tenant, user_id, name, version, spec, created_at, updated_at) "
+            f"VALUES ('local', 'local', 'a', 2, '{{\"n\": 2}}', {at}, {at})",
+            "INSERT INTO agent_versions (tenant, user_id, name, version, spec, created_at, "
+            f"updated_at) VALUES ('local', 'local', 'a', 1, '{{\"n\": 1}}', {at}, {at}), "
+            f"('local', 'local', 'a', 2, '{{\"n\": 2}}', {at}, {at}), "
+            f"('local', 'local', 'b', 1, NULL, {at}, {at})",
+        ):
+            connection.exec_driver_sql(statement)
+    database.close()
+    store = Store.open(url)
+    version, (row,) = store.agents.snapshot(Scope())
+    assert (version, row.name, row.version, row.spec) == (3, "a", 2, {"n": 2})
+    assert [old.spec for old in store.agents.history(Scope(), "a")] == [{"n": 1}, {"n": 2}]
+    changes = store.agents.changes(Scope(), 0)[1]
+    assert {one.name: one.spec for one in changes} == {"a": {"n": 2}, "b": None}
+    assert store.agents.changes(Scope(), 3) == (3, ())
+    store.agents.put(Scope(), "b", {"n": 9}, replace=False)
+    assert [(one.name, one.version) for one in store.agents.changes(Scope(), 3)[1]] == [("b", 2)]
     store.close()
 
 
