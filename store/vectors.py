@@ -25,39 +25,39 @@ class Vectors:
     def get(self, scope: Scope, encoder: str, texts: Sequence[str]) -> dict[str, bytes]:
         """Return the vectors of those texts that are known; `encoder` names model and version."""
         wanted = {_digest(text): text for text in texts}
+        found: dict[str, bytes] = {}
         with self._database.reading() as connection:
-            found = _read(connection, scope, encoder, tuple(wanted))
-        return {wanted[digest]: vector for digest, vector in found.items()}
+            for some in batched(tuple(wanted)):
+                query = select(vectors.c.digest, vectors.c.vector).where(
+                    _owned(scope, encoder), vectors.c.digest.in_(some)
+                )
+                rows = connection.execute(query)
+                found.update((wanted[digest], vector) for digest, vector in rows)
+        return found
 
     def put(self, scope: Scope, encoder: str, mapping: Mapping[str, bytes]) -> None:
         """Keep vectors by text; a text that is known keeps the vector it has."""
         new = {_digest(text): vector for text, vector in mapping.items()}
         lock = f"vectors {scope.tenant} {scope.user}"
         with self._database.writing(lock=lock) as connection:
-            known = _read(connection, scope, encoder, tuple(new))
-            rows = [
-                {**scoped(scope), "encoder": encoder, "digest": digest, "vector": vector}
-                for digest, vector in new.items()
-                if digest not in known
-            ]
-            if rows:
-                connection.execute(insert(vectors), rows)
+            for some in batched(tuple(new)):
+                known = _known(connection, scope, encoder, some)
+                rows = [
+                    {**scoped(scope), "encoder": encoder, "digest": digest, "vector": new[digest]}
+                    for digest in some
+                    if digest not in known
+                ]
+                if rows:
+                    connection.execute(insert(vectors), rows)
 
 
 def _digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _read(
-    connection: Connection, scope: Scope, encoder: str, digests: Sequence[str]
-) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for some in batched(digests):
-        query = select(vectors.c.digest, vectors.c.vector).where(
-            _owned(scope, encoder), vectors.c.digest.in_(some)
-        )
-        found.update((row.digest, row.vector) for row in connection.execute(query))
-    return found
+def _known(connection: Connection, scope: Scope, encoder: str, digests: Sequence[str]) -> set[str]:
+    query = select(vectors.c.digest).where(_owned(scope, encoder), vectors.c.digest.in_(digests))
+    return set(connection.execute(query).scalars())
 
 
 def _owned(scope: Scope, encoder: str) -> ColumnElement[bool]:

@@ -22,6 +22,9 @@ def test_thousands_of_texts_go_in_and_out_at_once(store: Store, scope) -> None:
     vectors = {f"text {n}": n.to_bytes(4, "little") * 96 for n in range(5000)}
     store.vectors.put(scope, "minilm", vectors)
     assert store.vectors.get(scope, "minilm", list(vectors)) == vectors
+    more = vectors | {f"more {n}": b"\x01" for n in range(700)}
+    store.vectors.put(scope, "minilm", more)
+    assert store.vectors.get(scope, "minilm", list(more)) == more
     assert store.vectors.get(scope, "minilm", []) == {}
 
 
