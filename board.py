@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, TypeVar, Unpack
@@ -107,6 +115,17 @@ class Board:
                 something that the agent names does not exist; nothing was changed.
         """
         return self._house.registry.register(self._tenant, agent, replace=replace)
+
+    def register_all(
+        self, agents: Iterable[Agent], *, replace: bool = False
+    ) -> tuple[Registered, ...]:
+        """Register many agents at once, all or none of them; quicker than one by one.
+
+        Raises:
+            InvalidInput: one of them is refused, as by `register`, or two have the same name;
+                nothing was changed.
+        """
+        return self._house.registry.register_all(self._tenant, agents, replace=replace)
 
     def agent(
         self, *, description: str, name: str | None = None, replace: bool = False, **fields: Any

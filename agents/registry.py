@@ -9,67 +9,28 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from ..errors import InvalidInput, UnknownName, nearest
 from ..store.agents import AgentRow, AgentRows
-from ..values import Scope
+from ..values import JSON, Scope
 from .functions import Function, portable, reference, resolve, signature
 from .passages import below, find_documents
+from .snapshot import AgentState as AgentState
+from .snapshot import Registered as Registered
+from .snapshot import Snapshot as Snapshot
 from .spec import Agent
 from .tools import find_tools
-
-AgentState: TypeAlias = Literal["live", "detached", "disabled", "bundled"]
 
 MAX_TENANTS = 256
 """Tenants whose agents are kept in memory; those asked for least recently are read again."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
-    """An agent as it stands in this process; `reason` says why it is detached.
-
-    `version` counts the changes of this agent from 1; a bundled one has 0.
-    """
-
-    agent: Agent
-    version: int
-    state: AgentState
-    function: Function | None = None
-    reason: str = ""
-
-    @property
-    def live(self) -> bool:
-        """Whether it may be routed to."""
-        return self.state in ("live", "bundled")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """The agents of a tenant at one moment, by name.
-
-    The same object is returned until something changes, so `is` tells whether what was built from
-    it still holds. `version` is that of the stored agents: a function that arrives for a detached
-    one makes a new snapshot with the same version.
-    """
-
-    version: int
-    agents: tuple[Registered, ...]
-
-    @cached_property
-    def live(self) -> tuple[Registered, ...]:
-        """Those that may be routed to."""
-        return tuple(one for one in self.agents if one.live)
-
-    @cached_property
-    def by_name(self) -> Mapping[str, Registered]:
-        """All of them by name."""
-        return {one.agent.name: one for one in self.agents}
+LOOKED_AT_AGAIN = 10
+"""Detached agents that are tried again at a change: an import that fails is slow."""
 
 
 class Registry:
@@ -89,7 +50,8 @@ class Registry:
         self._lock = threading.Lock()  # held for moments, and never while a module is imported
         self._functions: dict[tuple[str, str], dict[str, Function]] = {}
         self._snapshots: OrderedDict[str, Snapshot] = OrderedDict()
-        self._changes = 0
+        self._stale: dict[str, set[str]] = {}  # agents whose function is not that of the snapshot
+        self._arrivals = 0  # of functions
 
     def register(
         self,
@@ -109,12 +71,30 @@ class Registry:
         """
         agent = _complete(agent, function)
         found = self._parts(agent, function)
-        # Defaults are left out, so that a field which a later version adds changes no agent.
-        spec = agent.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
         with self._changing, self._keeping(scope, agent, function):
-            row = self._rows.put(scope, agent.name, spec, replace=replace)
-        state: AgentState = "live" if agent.enabled else "disabled"
-        return Registered(agent=agent, version=row.version, state=state, function=found)
+            row = self._rows.put(scope, agent.name, _stored(agent), replace=replace)
+        return _standing(agent, row, found)
+
+    def register_all(
+        self, scope: Scope, agents: Iterable[Agent], *, replace: bool = False
+    ) -> tuple[Registered, ...]:
+        """Register many agents as one change: all of them or, where one is refused, none.
+
+        Those that are registered with the same specification stay as they are.
+
+        Raises:
+            InvalidInput: as `register` does, or two of `agents` have the same name.
+        """
+        given: dict[str, tuple[Agent, Function | None]] = {}
+        for agent in agents:
+            if agent.name in given:
+                raise InvalidInput(f"Two agents are called {agent.name!r}. Rename one of them.")
+            whole = _complete(agent, None)
+            given[agent.name] = whole, self._parts(whole, None)
+        specs = {name: _stored(agent) for name, (agent, _) in given.items()}
+        with self._changing:
+            rows = self._rows.put_all(scope, specs, replace=replace)
+        return tuple(_standing(given[row.name][0], row, given[row.name][1]) for row in rows)
 
     def unregister(self, scope: Scope, name: str) -> None:
         """Remove an agent; a bundled one of the same name is seen again.
@@ -150,22 +130,50 @@ class Registry:
     def snapshot(self, scope: Scope) -> Snapshot:
         """Return the agents of the tenant as they are now, whichever process changed them."""
         version = self._rows.version(scope)
-        known = self._snapshots.get(scope.tenant)
-        if known is not None and known.version == version:
-            return known
+        with self._lock:
+            known = self._snapshots.get(scope.tenant)
+            if known is not None and known.version == version and scope.tenant not in self._stale:
+                return known
         while True:
             with self._lock:
-                changes = self._changes
-            version, rows = self._rows.snapshot(scope)
-            made = Snapshot(version=version, agents=self._agents(scope, rows))
+                known = self._snapshots.get(scope.tenant)
+                stale = frozenset(self._stale.get(scope.tenant, ()))
+                arrivals = self._arrivals
+            made = self._next(scope, known, stale)
             with self._lock:
-                if changes != self._changes:
-                    continue  # the functions changed meanwhile: these rows may miss theirs
+                if arrivals != self._arrivals:
+                    continue  # this snapshot may miss the function that came meanwhile
+                latest = self._snapshots.get(scope.tenant)
+                if latest is not None and latest is not known and latest.version >= made.version:
+                    return latest  # another thread was quicker
+                self._stale.pop(scope.tenant, None)
                 self._snapshots[scope.tenant] = made
                 self._snapshots.move_to_end(scope.tenant)
                 if len(self._snapshots) > MAX_TENANTS:
                     self._snapshots.popitem(last=False)
             return made
+
+    def _next(self, scope: Scope, known: Snapshot | None, stale: Collection[str]) -> Snapshot:
+        """Read what changed since `known`, and agents with a new function; else read all."""
+        if known is not None:
+            names = {*stale, *_detached(known)}
+            version, rows = self._rows.changes(scope, known.version, also=names)
+            if version >= known.version:  # else the database was restored from a backup
+                return self._changed(scope, known, version, rows)
+        version, rows = self._rows.snapshot(scope)
+        agents = dict(self._lowest) | {row.name: self._registered(scope, row) for row in rows}
+        return Snapshot(version=version, agents=tuple(agents[name] for name in sorted(agents)))
+
+    def _changed(
+        self, scope: Scope, known: Snapshot, version: int, rows: Sequence[AgentRow]
+    ) -> Snapshot:
+        changes: dict[str, Registered | None] = {}
+        for row in rows:
+            made = self._lowest.get(row.name) if row.spec is None else self._registered(scope, row)
+            old = known.by_name.get(row.name)
+            if made is None or old is None or old.function is not made.function or old != made:
+                changes[row.name] = made
+        return known.replaced(version, changes)
 
     @contextmanager
     def _keeping(self, scope: Scope, agent: Agent, function: Function | None) -> Iterator[None]:
@@ -189,13 +197,8 @@ class Registry:
         with self._lock:
             self._functions[key] = {ref: function}
             if before.get(ref) is not function:
-                self._changes += 1
-                self._snapshots.pop(scope.tenant, None)
-
-    def _agents(self, scope: Scope, rows: Sequence[AgentRow]) -> tuple[Registered, ...]:
-        agents = dict(self._lowest)
-        agents |= {row.name: self._registered(scope, row) for row in rows}
-        return tuple(agents[name] for name in sorted(agents))
+                self._arrivals += 1
+                self._stale.setdefault(scope.tenant, set()).add(agent.name)
 
     @cached_property
     def _lowest(self) -> Mapping[str, Registered]:
@@ -221,8 +224,7 @@ class Registry:
         except InvalidInput as error:
             state: AgentState = "detached" if agent.enabled else "disabled"
             return Registered(agent=agent, version=row.version, state=state, reason=str(error))
-        state = "live" if agent.enabled else "disabled"
-        return Registered(agent=agent, version=row.version, state=state, function=function)
+        return _standing(agent, row, function)
 
     def _parts(self, agent: Agent, function: Function | None) -> Function | None:
         """Find all that `agent` needs in order to run here; return its function if it has one.
@@ -245,7 +247,6 @@ class Registry:
             raise InvalidInput(f"{who}: {error}") from error
 
     def _unknown(self, scope: Scope, name: str) -> UnknownName:
-
         near = nearest(name, self.snapshot(scope).by_name)
         return UnknownName(f"There is no agent {name!r}{near} 'callboard agents list' shows all.")
 
@@ -262,6 +263,23 @@ def _complete(agent: Agent, function: Function | None) -> Agent:
             )
         changes["function"] = ref
     return Agent.model_validate(agent.model_dump(exclude_unset=True) | changes)
+
+
+def _stored(agent: Agent) -> JSON:
+    # Defaults are left out, so that a field which a later version adds changes no agent.
+    return agent.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+
+
+def _standing(agent: Agent, row: AgentRow, function: Function | None) -> Registered:
+    state: AgentState = "live" if agent.enabled else "disabled"
+    return Registered(agent=agent, version=row.version, state=state, function=function)
+
+
+def _detached(known: Snapshot) -> Iterator[str]:
+    """Yield some of the detached agents, others at the next version: they may have come alive."""
+    for number in range(min(LOOKED_AT_AGAIN, len(known.detached))):
+        place = (known.version * LOOKED_AT_AGAIN + number) % len(known.detached)
+        yield known.detached[place].agent.name
 
 
 def _function(ref: str, given: Function | None) -> Function:

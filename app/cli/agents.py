@@ -49,13 +49,12 @@ def add(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Register the agents of a file; the next query sees them."""
+    """Register the agents of a file, all or none; the next query sees them."""
     from ...agents.catalogue import read_agents
 
     agents = read_agents(file)
     with open_board(ctx) as board:
-        for agent in agents:
-            board.register(agent, replace=replace)
+        board.register_all(agents, replace=replace)
     if as_json:
         emit({"added": [agent.name for agent in agents]})
     else:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -226,6 +227,87 @@ def test_an_agent_that_this_version_does_not_understand_is_shown_detached(
     assert found.state == "detached"
     assert "'mood' is not a field" in found.reason
     assert names(registry) == ["billing"]
+
+
+def test_a_detached_agent_comes_alive_at_the_next_change_once_its_module_is_there(
+    registry: Registry, store: Store, module: Module
+) -> None:
+    spec = {"name": "adder", "description": "Adds some numbers.", "function": "comes_later:add"}
+    store.agents.put(LOCAL, "adder", spec, replace=False)
+    assert registry.get(LOCAL, "adder").state == "detached"
+    module("comes_later", "def add(query: str) -> str:\n    return query\n")
+    importlib.invalidate_caches()
+    registry.register(LOCAL, BILLING)
+    assert registry.get(LOCAL, "adder").state == "live"
+
+
+def test_all_detached_agents_are_tried_again_in_turn(
+    registry: Registry, store: Store, module: Module
+) -> None:
+    spec = {"description": "Adds some numbers.", "function": "comes_later_too:add"}
+    specs = {f"adder{n:02}": {"name": f"adder{n:02}", **spec} for n in range(25)}
+    store.agents.put_all(LOCAL, specs, replace=False)
+    assert names(registry) == []
+    module("comes_later_too", "def add(query: str) -> str:\n    return query\n")
+    importlib.invalidate_caches()
+    for number in range(5):
+        registry.register(LOCAL, billing(f"Answers about number {number}."), replace=True)
+        registry.snapshot(LOCAL)
+    assert len(names(registry)) == 26
+
+
+def test_an_unreadable_agent_stays_detached_whatever_changes(
+    store: Store, registry: Registry
+) -> None:
+    store.agents.put(LOCAL, "later", {"name": "later", "mood": "good"}, replace=False)
+    before = registry.get(LOCAL, "later")
+    for number in range(3):
+        registry.register(LOCAL, billing(f"Answers about number {number}."), replace=True)
+        assert registry.get(LOCAL, "later") is before
+
+
+# Many at once
+
+
+def team(*names: str) -> list[Agent]:
+    return [Agent(name=name, description=f"Answers about {name}.") for name in names]
+
+
+def test_many_agents_are_registered_as_one_change(registry: Registry) -> None:
+    registry.register(LOCAL, team("beta")[0])
+    registered = registry.register_all(LOCAL, team("alpha", "beta", "gamma"))
+    snapshot = registry.snapshot(LOCAL)
+    assert [one.agent.name for one in registered] == ["alpha", "beta", "gamma"]
+    assert snapshot.agents == registered
+    assert snapshot.version == 2
+    assert registry.register_all(LOCAL, team("alpha", "gamma")) == (registered[0], registered[2])
+    assert registry.snapshot(LOCAL) is snapshot
+    assert registry.register_all(LOCAL, []) == ()
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (Agent(name="taken", description="Something else now."), "'taken' is already registered"),
+        (Agent(name="poet", description="Writes short poems.", model="mian"), "no model 'mian'"),
+        (Agent(name="alpha", description="Something else now."), "Two agents are called 'alpha'"),
+    ],
+)
+def test_of_many_agents_none_is_registered_if_one_is_refused(
+    registry: Registry, last: Agent, said: str
+) -> None:
+    registry.register(LOCAL, team("taken")[0])
+    before = registry.snapshot(LOCAL)
+    with pytest.raises(InvalidInput, match=said):
+        registry.register_all(LOCAL, [*team("alpha", "beta"), last])
+    assert registry.snapshot(LOCAL) is before
+
+
+def test_many_agents_replace_others_where_that_is_allowed(registry: Registry) -> None:
+    registry.register_all(LOCAL, team("alpha", "beta"))
+    changed = [one.model_copy(update={"tags": ("x",)}) for one in team("alpha", "beta")]
+    registered = registry.register_all(LOCAL, changed, replace=True)
+    assert [one.version for one in registered] == [2, 2]
 
 
 # Bundled agents

@@ -194,6 +194,17 @@ def test_a_changed_agent_needs_replace(tmp_path: Path) -> None:
     assert call("agents", "add", str(file), "--replace").exit_code == 0
 
 
+def test_of_a_file_with_one_wrong_agent_none_is_added(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    text = "agents:\n  - name: alpha\n    description: Answers questions about alpha.\n"
+    wrong = "  - name: beta\n    description: Answers questions about beta.\n    model: huge\n"
+    file.write_text(text + wrong, encoding="utf-8")
+    refused = call("agents", "add", str(file))
+    assert refused.exit_code == 1
+    assert "'huge'" in refused.stderr
+    assert call("agents", "show", "alpha").exit_code == 1
+
+
 def test_models_are_listed_with_their_state() -> None:
     (model,) = as_json(call("models", "list", "--json"))["models"]
     assert model["name"] == "main"
