@@ -340,6 +340,25 @@ class Run:
         return (self.finished_at - self.created_at).total_seconds()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What a user said of the agents of a run, for queries like this one.
+
+    `score` in -1..1: 1 they should answer, -1 they should not. `standing` are those of `agents`
+    of which it still counts: the user neither undid it nor said something else of them later.
+    """
+
+    id: str
+    run_id: str
+    user: str
+    query: str
+    agents: tuple[str, ...]
+    standing: tuple[str, ...]
+    score: float
+    comment: str = ""
+    created_at: datetime
+
+
 # Events ----------------------------------------------------------------------------------------
 
 

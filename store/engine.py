@@ -15,6 +15,7 @@ from .chunks import Chunks
 from .columns import utc_now
 from .database import Database
 from .events import Events
+from .feedback import Feedbacks
 from .ledger import Ledger
 from .runs import Runs
 from .schema import HEAD, ensure_current
@@ -38,6 +39,7 @@ class Store:
         self.agents = AgentRows(database, clock)
         self.runs = Runs(database, clock)
         self.events = Events(database)
+        self.feedback = Feedbacks(database, clock)
         self.chunks = Chunks(database)
         self.vectors = Vectors(database)
         self.ledger = Ledger(database, clock, self.call)

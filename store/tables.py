@@ -137,6 +137,27 @@ class EventColumns(Scoped):
     payload: Named[Any] = Column(JSON_VALUE, nullable=False)
 
 
+class FeedbackMarkColumns(Scoped):
+    """One row per tenant: `seq` counts the changes of its feedback."""
+
+    tenant: Named[str] = Column(primary_key=True)
+    seq: Named[int] = Column(BigInteger)
+
+
+class FeedbackColumns(Scoped):
+    """What a user said of the agents of a run, one row per agent; `seq`: its last change."""
+
+    id: Named[str] = Column(primary_key=True)
+    agent: Named[str] = Column(primary_key=True)
+    run_id: Named[str] = Column(ForeignKey("runs.id", ondelete="CASCADE"))
+    query: Named[str] = Column(Prose)
+    score: Named[float]
+    comment: Named[str] = Column(Prose)
+    created_at: Named[datetime] = Column(UtcTime)
+    undone_at: Named[datetime | None] = Column(UtcTime)
+    seq: Named[int] = Column(BigInteger)
+
+
 class MemoryColumns(Scoped):
     """One row per user: `sequence` counts chunks added, `erasures` how often some were deleted."""
 
@@ -194,6 +215,8 @@ agent_versions = Table("agent_versions", metadata, AgentVersionColumns)
 runs = Table("runs", metadata, RunColumns)
 steps = Table("steps", metadata, StepColumns)
 events = Table("events", metadata, EventColumns)
+feedback_marks = Table("feedback_marks", metadata, FeedbackMarkColumns)
+feedback = Table("feedback", metadata, FeedbackColumns)
 memories = Table("memories", metadata, MemoryColumns)
 chunks = Table("chunks", metadata, ChunkColumns)
 vectors = Table("vectors", metadata, VectorColumns)
@@ -203,5 +226,8 @@ Index(None, agent_versions.c.tenant, agent_versions.c.registry_version)
 Index(None, runs.c.tenant, runs.c.user_id, runs.c.created_at)
 Index(None, runs.c.tenant, runs.c.user_id, runs.c.session, runs.c.created_at)
 Index(None, runs.c.status, runs.c.lease_until)
+Index(None, feedback.c.tenant, feedback.c.seq)
+Index(None, feedback.c.tenant, feedback.c.user_id, feedback.c.created_at)
+Index(None, feedback.c.run_id)
 Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.sequence)
 Index(None, ledger.c.run_id)
