@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .values import Done as Done
     from .values import Draft as Draft
     from .values import Event as Event
+    from .values import Feedback as Feedback
     from .values import Run as Run
     from .values import Scope as Scope
     from .values import Step as Step
@@ -70,6 +71,7 @@ _HOME = {
             "Done",
             "Draft",
             "Event",
+            "Feedback",
             "Run",
             "Scope",
             "Step",

@@ -21,7 +21,7 @@ from .config import Settings, load_settings
 from .errors import InvalidInput
 from .pipelines.house import House
 from .pipelines.order import Order, make_order
-from .values import Decision, Event, MemoryBudget, Run, Scope
+from .values import Decision, Event, Feedback, MemoryBudget, Run, Scope
 
 if TYPE_CHECKING:
     from .agents.registry import Registered
@@ -269,6 +269,91 @@ class Board:
         """`list`, for code that is not async."""
         house, scope = self._house, _scope(user=user, session=session)
         return house.loop.wait(house.list(scope, limit, before))
+
+    # Feedback ----------------------------------------------------------------------------------
+
+    async def feedback(
+        self,
+        run_id: str,
+        score: float,
+        *,
+        agents: Sequence[str] | None = None,
+        comment: str = "",
+        user: str = "local",
+    ) -> Feedback:
+        """Say whether agents should answer queries like that of a run: 1 yes, to -1 no.
+
+        Without `agents` it is said of all that the run called; others may be named that should
+        have been called. What the same user said of them and this run before counts no more.
+
+        Raises:
+            InvalidInput: the score is not in -1..1, or no agent was called and none is named.
+            UnknownName: the user has no such run, or there is no such agent.
+        """
+        house, scope = self._house, _scope(user=user)
+        given = house.feedback.give(scope, run_id, score, agents=agents, comment=comment)
+        return await house.loop.wait_async(given)
+
+    def feedback_sync(
+        self,
+        run_id: str,
+        score: float,
+        *,
+        agents: Sequence[str] | None = None,
+        comment: str = "",
+        user: str = "local",
+    ) -> Feedback:
+        """`feedback`, for code that is not async."""
+        house, scope = self._house, _scope(user=user)
+        given = house.feedback.give(scope, run_id, score, agents=agents, comment=comment)
+        return house.loop.wait(given)
+
+    async def undo_feedback(self, feedback_id: str, *, user: str = "local") -> Feedback:
+        """Let a feedback count no more; it stays on record, and may be undone twice.
+
+        Raises:
+            UnknownName: the user gave no such feedback.
+        """
+        house = self._house
+        return await house.loop.wait_async(house.feedback.undo(_scope(user=user), feedback_id))
+
+    def undo_feedback_sync(self, feedback_id: str, *, user: str = "local") -> Feedback:
+        """`undo_feedback`, for code that is not async."""
+        house = self._house
+        return house.loop.wait(house.feedback.undo(_scope(user=user), feedback_id))
+
+    async def list_feedback(
+        self,
+        run_id: str | None = None,
+        *,
+        undone: bool = False,
+        limit: int = 50,
+        user: str = "local",
+    ) -> tuple[Feedback, ...]:
+        """Return the last feedback of a user, on one run or all, newest first.
+
+        With `undone`, also that which counts no more.
+
+        Raises:
+            UnknownName: the user has no such run.
+        """
+        house, scope = self._house, _scope(user=user)
+        found = house.feedback.list(scope, run_id, undone=undone, limit=limit)
+        return await house.loop.wait_async(found)
+
+    def list_feedback_sync(
+        self,
+        run_id: str | None = None,
+        *,
+        undone: bool = False,
+        limit: int = 50,
+        user: str = "local",
+    ) -> tuple[Feedback, ...]:
+        """`list_feedback`, for code that is not async."""
+        house, scope = self._house, _scope(user=user)
+        return house.loop.wait(house.feedback.list(scope, run_id, undone=undone, limit=limit))
+
+    # Upkeep ------------------------------------------------------------------------------------
 
     def resume_sync(self) -> tuple[Run, ...]:
         """Finish the runs that dead processes left behind, and return them."""

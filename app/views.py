@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ..values import JSON, Decision, Run, Step, Usage, known_cost, total_cost
+from ..values import JSON, Decision, Feedback, Run, Step, Usage, known_cost, total_cost
 
 if TYPE_CHECKING:
     from ..agents.registry import Registered
@@ -113,6 +113,21 @@ def agent_json(registered: Registered) -> dict[str, JSON]:
         "version": registered.version,
         "state": registered.state,
         "reason": registered.reason,
+    }
+
+
+def feedback_json(feedback: Feedback) -> dict[str, JSON]:
+    """Return what a user said of agents as one JSON object."""
+    return {
+        "id": feedback.id,
+        "run_id": feedback.run_id,
+        "user": feedback.user,
+        "query": feedback.query,
+        "agents": list(feedback.agents),
+        "standing": list(feedback.standing),
+        "score": feedback.score,
+        "comment": feedback.comment,
+        "created_at": feedback.created_at.isoformat(),
     }
 
 

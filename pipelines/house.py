@@ -28,6 +28,7 @@ from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder
 from ..store.engine import Store
 from ..values import Decision, Event, Exchange, Run, Scope
+from .feedback import FeedbackDesk
 from .loop import LoopThread
 from .order import HISTORY, Order
 
@@ -64,6 +65,7 @@ class House:
         )
         self._bundled = _bundled(settings)
         self.registry = Registry(self.store.agents, models=settings.models, bundled=self._bundled)
+        self.feedback = FeedbackDesk(self.store, self.registry)
         self._threads = ThreadPoolExecutor(settings.limits.threads, "callboard-agent")
         self.loop = LoopThread("callboard-loop")
         self._building = asyncio.Lock()

@@ -18,6 +18,7 @@ FACE = [
     "Done",
     "Draft",
     "Event",
+    "Feedback",
     "InvalidInput",
     "ModelUnavailable",
     "Run",

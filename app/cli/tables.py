@@ -16,6 +16,7 @@ from .drawing import grid, section
 if TYPE_CHECKING:
     from ...agents.registry import Registered
     from ...models.check import ModelCheck
+    from ...values import Feedback
 
 STYLES = {"live": "green", "bundled": "green", "ok": "green", "warn": "yellow", "bad": "red"}
 
@@ -94,6 +95,21 @@ def draw_checks(checks: Iterable[Check]) -> RenderableType:
         if check.fix:
             table.add_row("", "", Text(plain(check.fix), style=style))
     return table
+
+
+def draw_feedback(given: Iterable[Feedback]) -> RenderableType:
+    """Draw two lines per feedback: id, score and agents, then when, query and comment."""
+    lines: list[RenderableType] = []
+    for one in given:
+        style = "green" if one.score > 0 else "red" if one.score < 0 else "yellow"
+        head = Text.assemble(one.id, "  ", (f"{one.score:+g}", style), "  ")
+        undone = ", ".join(sorted(set(one.agents) - set(one.standing)))
+        head.append(", ".join(one.standing))
+        head.append(f"{'  ' if one.standing else ''}undone: {undone}" if undone else "", "dim")
+        said = f"  {plain(one.comment)}" if one.comment else ""
+        when = f"  {one.created_at.astimezone():%Y-%m-%d %H:%M}  run {one.run_id}  "
+        lines += [head, Text(f"{when}{_short(one.query, 60)}{said}", style="dim")]
+    return Group(*lines)
 
 
 def draw_report(report: Mapping[str, Any]) -> RenderableType:

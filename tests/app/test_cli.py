@@ -205,6 +205,40 @@ def test_of_a_file_with_one_wrong_agent_none_is_added(tmp_path: Path) -> None:
     assert call("agents", "show", "alpha").exit_code == 1
 
 
+@pytest.mark.usefixtures("warm")
+def test_feedback_is_given_listed_and_taken_back() -> None:
+    run = as_json(call("ask", QUESTION, "--json"))["id"]
+    given = as_json(call("feedback", "give", run, "-0.5", "--comment", "Too slow.", "--json"))
+    assert (given["agents"], given["score"], given["run_id"]) == (["calculator"], -0.5, run)
+    named = call("feedback", "give", run, "1", "--agents", "units, dates")
+    assert named.exit_code == 0
+    assert (named.stdout, "+1 for dates, units" in named.stderr) == ("", True)
+    listed = as_json(call("feedback", "list", "--run", run, "--json"))["feedback"]
+    assert [one["agents"] for one in listed] == [["dates", "units"], ["calculator"]]
+    drawn = call("feedback", "list").stdout
+    assert "-0.5" in drawn
+    assert "Too slow." in drawn
+    undone = as_json(call("feedback", "undo", given["id"], "--json"))
+    assert undone["standing"] == []
+    assert len(as_json(call("feedback", "list", "--json"))["feedback"]) == 1
+    assert "undone: calculator" in call("feedback", "list", "--undone").stdout
+
+
+def test_wrong_feedback_is_refused_in_one_line() -> None:
+    for arguments, said in (
+        (("give", "r1", "2"), "-1..1"),
+        (("give", "r1", "-1"), "no run 'r1'"),
+        (("undo", "f1"), "no feedback 'f1'"),
+        (("list", "--run", "r1"), "no run 'r1'"),
+    ):
+        result = call("feedback", *arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert said in result.stderr
+    assert "There is none." in call("feedback", "list").stderr
+    assert call("feedback", "give", "r1", "well").exit_code == 2
+    assert call("feedback", "give", "r1", "1", "--coment", "x").exit_code == 2
+
+
 def test_models_are_listed_with_their_state() -> None:
     (model,) = as_json(call("models", "list", "--json"))["models"]
     assert model["name"] == "main"
