@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .values import Done as Done
     from .values import Draft as Draft
     from .values import Event as Event
+    from .values import Exchange as Exchange
     from .values import Feedback as Feedback
     from .values import Run as Run
     from .values import Scope as Scope
@@ -71,6 +72,7 @@ _HOME = {
             "Done",
             "Draft",
             "Event",
+            "Exchange",
             "Feedback",
             "Run",
             "Scope",

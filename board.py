@@ -21,7 +21,7 @@ from .config import Settings, load_settings
 from .errors import InvalidInput
 from .pipelines.house import House
 from .pipelines.order import Order, make_order
-from .values import Decision, Event, Feedback, MemoryBudget, Run, Scope
+from .values import Decision, Event, Exchange, Feedback, MemoryBudget, Run, Scope
 
 if TYPE_CHECKING:
     from .agents.registry import Registered
@@ -45,6 +45,8 @@ class Asking(TypedDict, total=False):
     agents: calls these and no others; exclude: never calls these.
     memory: the budget of recall, one tier for all modules or one per module.
     budget_usd: what all calls of this turn may cost together.
+    history: the conversation before, oldest first, in place of what the session holds; the last
+        three exchanges are told.
     """
 
     user: str
@@ -53,6 +55,7 @@ class Asking(TypedDict, total=False):
     exclude: Collection[str]
     memory: MemoryBudget
     budget_usd: Money | None
+    history: Sequence[Exchange] | None
 
 
 class Board:
@@ -410,6 +413,7 @@ class Board:
             exclude=asking.get("exclude", ()),
             memory=asking.get("memory", self.settings.memory.budget),
             budget_usd=limits.budget_usd if budget_usd is None else budget_usd,
+            history=asking.get("history"),
         )
 
 

@@ -229,11 +229,14 @@ MemoryBudget: TypeAlias = Literal["auto", "low", "mid", "high"] | Mapping[Memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One earlier query of a session and the answer that it got."""
+    """One earlier query of a conversation and the answer that it got.
 
-    run_id: str
+    `run_id` and `agents` are empty where it was no run of this Board.
+    """
+
     query: str
     answer: str
+    run_id: str = ""
     agents: tuple[str, ...] = ()
 
 

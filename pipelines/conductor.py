@@ -19,8 +19,6 @@ from ..codec import from_json, to_json
 from ..config import LimitSettings
 from ..errors import CallboardError, StoreError, TimedOut
 from ..models.gateway import Gateway
-from ..router.budget import tiers_for
-from ..router.router import Question
 from ..store.claims import Claim
 from ..store.engine import Store
 from ..store.runs import RunEnd
@@ -244,14 +242,7 @@ class Conductor:
         return Turn(
             run_id=claim.run_id,
             scope=claim.scope,
-            question=Question(
-                query=order.query,
-                agents=order.agents,
-                exclude=order.exclude,
-                history=history,
-                budget_usd=order.budget_usd,
-                tiers=tiers_for(order.memory),
-            ),
+            question=order.question(history),
             memory=order.memory,
             snapshot=snapshot,
             services=self._services,

@@ -18,11 +18,11 @@ from ..config import Settings
 from ..models.gateway import Gateway
 from ..models.journal import UnrecordedJournal
 from ..models.prices import PriceBook
-from ..router.budget import BudgetPolicy, tiers_for
+from ..router.budget import BudgetPolicy
 from ..router.choice import check_names
 from ..router.embedding import RememberedEmbedding
 from ..router.retrieval import RetrievalRouter
-from ..router.router import Question, Router
+from ..router.router import Router
 from ..search.encoder import Encoder
 from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder
@@ -78,7 +78,7 @@ class House:
         """Decide, and call nobody."""
         router = await self._ready_router()
         history: tuple[Exchange, ...] = ()
-        if scope.session is not None:
+        if scope.session is not None and order.history is None:
             history = await self.store.call(self.store.runs.exchanges, scope, limit=HISTORY)
         snapshot = await self.store.call(self.registry.snapshot, scope)
         meter = self.store.ledger.meter(
@@ -87,15 +87,8 @@ class House:
             limit_usd=order.budget_usd,
             allow_unpriced=self._settings.limits.allow_unpriced,
         )
-        question = Question(
-            query=order.query,
-            agents=order.agents,
-            exclude=order.exclude,
-            history=history,
-            budget_usd=order.budget_usd,
-            tiers=tiers_for(order.memory),
-        )
-        return await router.route(question, snapshot, UnrecordedJournal(self.gateway, meter))
+        journal = UnrecordedJournal(self.gateway, meter)
+        return await router.route(order.question(history), snapshot, journal)
 
     async def start(self, scope: Scope, order: Order) -> str:
         """Begin a run and return its id."""

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from ..errors import InvalidInput
 from ..router.budget import tiers_for
-from ..values import MemoryBudget
+from ..router.router import Question
+from ..values import Exchange, MemoryBudget
 
 HISTORY = 3
-"""Earlier exchanges of the session that router and agents are told."""
+"""Earlier exchanges that router and agents are told, the last ones."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A query and what the caller pins, forbids and grants; stored, so that a run can resume."""
+    """A query and what the caller pins, forbids and grants; stored, so that a run can resume.
+
+    `history` is the conversation as the caller tells it, oldest first; None: that of the session.
+    """
 
     query: str
     agents: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     memory: MemoryBudget = "auto"
     budget_usd: Decimal | None = None
+    history: tuple[Exchange, ...] | None = None
+
+    def question(self, stored: tuple[Exchange, ...]) -> Question:
+        """Return the question for the router; `stored` is what the session holds."""
+        return Question(
+            query=self.query,
+            agents=self.agents,
+            exclude=self.exclude,
+            history=stored if self.history is None else self.history,
+            budget_usd=self.budget_usd,
+            tiers=tiers_for(self.memory),
+        )
 
 
 def make_order(
@@ -36,24 +53,17 @@ def make_order(
     exclude: Collection[str] = (),
     memory: MemoryBudget = "auto",
     budget_usd: Decimal | float | str | None = None,
+    history: Sequence[Exchange] | None = None,
 ) -> Order:
     """Return the order, or say what is wrong with it.
 
     Raises:
-        InvalidInput: the query is empty, too long or no text; a tier or an amount makes no sense.
+        InvalidInput: the query is empty, too long or no text; a tier or an amount makes no sense;
+            the history is no list of exchanges, or a text in it is too long or no text.
     """
     if not isinstance(query, str) or not query.strip():
         raise InvalidInput("The query is empty. Ask something.")
-    if len(query) > query_chars:
-        raise InvalidInput(
-            f"The query has {len(query):,} characters; {query_chars:,} are allowed. "
-            "Shorten it, or raise [limits] query_chars."
-        )
-    if found := _CONTROL.search(query):
-        raise InvalidInput(
-            f"The query holds the control character {found.group()!r} at position "
-            f"{found.start()}. Remove it."
-        )
+    _check_text("The query", query, query_chars)
     if isinstance(agents, str) or isinstance(exclude, str):
         raise InvalidInput("agents and exclude are lists of names, such as ['billing'].")
     if agents is not None and not agents:
@@ -67,7 +77,38 @@ def make_order(
         exclude=tuple(exclude),
         memory=memory,
         budget_usd=_amount(budget_usd),
+        history=None if history is None else _told(history, query_chars),
     )
+
+
+def _check_text(what: str, text: str, most: int) -> None:
+    if len(text) > most:
+        raise InvalidInput(
+            f"{what} has {len(text):,} characters; {most:,} are allowed. "
+            "Shorten it, or raise [limits] query_chars."
+        )
+    if found := _CONTROL.search(text):
+        raise InvalidInput(
+            f"{what} holds the control character {found.group()!r} at position "
+            f"{found.start()}. Remove it."
+        )
+
+
+def _told(history: Sequence[Exchange], most: int) -> tuple[Exchange, ...]:
+    """Return the last exchanges; those before are not told to anybody, and not kept."""
+    for exchange in history:
+        if not isinstance(exchange, Exchange):
+            raise InvalidInput(
+                f"history holds {reprlib.repr(exchange)}; it is a list of "
+                "Exchange(query=..., answer=...), the oldest first."
+            )
+    last = tuple(history)[-HISTORY:]
+    for exchange in last:
+        for what, text in (("A query", exchange.query), ("An answer", exchange.answer)):
+            if not isinstance(text, str):
+                raise InvalidInput(f"{what} in the history is {reprlib.repr(text)}, and no text.")
+            _check_text(f"{what} in the history", text, most)
+    return last
 
 
 def _amount(budget_usd: Decimal | float | str | None) -> Decimal | None:

@@ -18,6 +18,7 @@ FACE = [
     "Done",
     "Draft",
     "Event",
+    "Exchange",
     "Feedback",
     "InvalidInput",
     "ModelUnavailable",

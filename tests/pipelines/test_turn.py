@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from callboard import (
     Board,
     Decided,
     Done,
+    Exchange,
     InvalidInput,
     ModelUnavailable,
     Run,
@@ -22,7 +24,9 @@ from callboard import (
     StepStarted,
     UnknownName,
 )
+from callboard.codec import from_json, to_json
 from callboard.config import ModelSettings
+from callboard.pipelines.order import Order, make_order
 
 
 def step_names(run: Run) -> list[str]:
@@ -249,6 +253,53 @@ def test_what_was_said_before_reaches_the_agents_of_the_session(make_board) -> N
     assert "my name is Ada" in model.requests[-1].messages[-1].content
     board.run_sync("what is my name?", agents=["talker"], session="s2", user="somebody else")
     assert "Ada" not in str(model.requests[-1].messages)
+
+
+def test_a_history_that_the_caller_gives_takes_the_place_of_the_sessions(make_board) -> None:
+    model = ScriptedModel(lambda request: "Hello Ada.")
+    board = make_board(model, memory={"enabled": False})
+    board.register(Agent(name="talker", description="Talks about anything at all."))
+    board.run_sync("my name is Ada", agents=["talker"], session="s")
+    given = [Exchange(query=f"my name is Bob{n}", answer="Hello.") for n in range(4)]
+    board.run_sync("what is my name?", agents=["talker"], session="s", history=given)
+    told = model.requests[-1].messages[-1].content
+    assert "Bob3" in told
+    assert "Bob0" not in told  # the last three are told
+    assert "Ada" not in told
+    board.run_sync("what is my name?", agents=["talker"], session="s", history=[])
+    assert "Ada" not in model.requests[-1].messages[-1].content
+
+
+def test_a_given_history_is_kept_with_the_order() -> None:
+    order = make_order("hi", query_chars=100, history=[Exchange(query="q", answer="a")])
+    kept = from_json(Order, json.loads(json.dumps(to_json(order))))
+    assert kept == order
+    assert kept.question(()).history == (Exchange(query="q", answer="a"),)
+    before = {key: value for key, value in to_json(order).items() if key != "history"}
+    assert from_json(Order, before).question(()).history == ()  # stored by an older version
+
+
+def test_a_given_history_is_routed_by(board: Board) -> None:
+    alone = board.route_sync("and of 80?")
+    given = [Exchange(query="What is 15% of 240?", answer="36")]
+    after = board.route_sync("and of 80?", history=given)
+    assert not alone.in_scope
+    assert after.agents == ("calculator",)
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [
+        ("hello", "Exchange"),
+        ([("q", "a")], "Exchange"),
+        ([Exchange(query="a\x00b", answer="")], "control"),
+        ([Exchange(query="a", answer="x" * 1_000_000)], "1,000,000"),
+        ([Exchange(query="a", answer=None)], "no text"),
+    ],
+)
+def test_a_bad_history_is_refused(board: Board, history, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        board.route_sync("hello", history=history)
 
 
 def test_recalled_text_is_data_and_never_a_system_message(make_board) -> None:
