@@ -180,6 +180,20 @@ class Board:
         house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
         return house.loop.wait(house.run(scope, order))
 
+    async def prepare(self) -> None:
+        """Get ready for queries: load the encoder, index the agents, learn from their examples.
+
+        Not needed: what is missing is done with the first query, and learning goes on beside the
+        queries. After this, nothing has to be waited for.
+        """
+        house = self._house
+        await house.loop.wait_async(house.prepare(self._tenant))
+
+    def prepare_sync(self) -> None:
+        """`prepare`, for code that is not async."""
+        house = self._house
+        house.loop.wait(house.prepare(self._tenant))
+
     async def route(self, query: str, **asking: Unpack[Asking]) -> Decision:
         """Decide who would be called, and call nobody. Raises as `run` does."""
         house, scope, order = self._house, _scope(**asking), self._order(query, **asking)

@@ -111,13 +111,19 @@ class RouterSettings(Section):
     policy: Literal["auto", "retrieval", "reasoning"] = "auto"
     model: str = "main"
     max_agents: int = Field(default=3, ge=1, le=10)
-    mass: float = Field(default=0.80, gt=0, lt=1)
-    """The smallest set that holds at least this much probability is called."""
+    min_probability: float = Field(default=0.15, gt=0, lt=1)
+    """An agent is called from this probability on that it should answer."""
+    coverage: float | None = Field(default=None, gt=0, lt=1)
+    """How often the right agent should be among those called; learned from example queries."""
     sure: float = Field(default=0.75, ge=0, le=1)
     """Below this confidence the reasoning router is asked (policy `auto`)."""
     shortlist: int = Field(default=8, ge=2, le=10)
     guard_threshold: float | None = Field(default=None, ge=0, le=1)
     """Below this score a query is out of scope; None: the measured default."""
+    out_of_scope: tuple[str, ...] = ()
+    """Queries that no agent should answer."""
+    blocked_topics: tuple[str, ...] = ()
+    """Topics that no agent should speak about, in a few words each."""
     fallback_agent: str | None = None
     """Answers what is out of scope; None: the board says what it can do."""
 

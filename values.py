@@ -141,7 +141,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Which agents are called for a query, and why. Views and replays need nothing else."""
+    """Which agents are called for a query, and why. Views and replays need nothing else.
+
+    `left_out` are agents that belong to the set, and that the cap on its size kept out.
+    """
 
     agents: tuple[str, ...]
     method: Method
@@ -150,6 +153,7 @@ class Decision:
     in_scope: bool
     candidates: tuple[Candidate, ...] = ()
     parts: tuple[Part, ...] = ()
+    left_out: tuple[str, ...] = ()
     tiers: Mapping[MemoryModule, Tier] = field(default_factory=dict)
     guard_score: float | None = None
     guard_threshold: float | None = None

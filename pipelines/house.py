@@ -13,6 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from ..agents.registry import Registry
 from ..config import Settings
 from ..models.gateway import Gateway
@@ -27,6 +29,7 @@ from ..search.encoder import Encoder
 from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder
 from ..store.engine import Store
+from ..store.feedback import Vote
 from ..values import Decision, Event, Exchange, Run, Scope
 from .feedback import FeedbackDesk
 from .loop import LoopThread
@@ -73,6 +76,7 @@ class House:
         self._router: Router | None = None
         self._conductor: Conductor | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._calm: threadpool_limits | None = None
 
     async def route(self, scope: Scope, order: Order) -> Decision:
         """Decide, and call nobody."""
@@ -89,6 +93,11 @@ class House:
         )
         journal = UnrecordedJournal(self.gateway, meter)
         return await router.route(order.question(history), snapshot, journal)
+
+    async def prepare(self, scope: Scope) -> None:
+        """Get ready for queries."""
+        router = await self._ready_router()
+        await router.settle(await self.store.call(self.registry.snapshot, scope))
 
     async def start(self, scope: Scope, order: Order) -> str:
         """Begin a run and return its id."""
@@ -159,6 +168,8 @@ class House:
         self.loop.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.store.close()
+        if self._calm is not None:
+            self._calm.restore_original_limits()
 
     async def _check_pinned(self, scope: Scope, order: Order) -> None:
         if order.agents is not None:
@@ -171,10 +182,14 @@ class House:
             await asyncio.gather(self._keeping, return_exceptions=True)
         if self._conductor is not None:
             await self._conductor.close()
+        if self._router is not None:
+            await self._router.close()
         await self.gateway.close()
 
     async def _ready_encoder(self) -> Encoder:
         if self._encoder is None:
+            # BLAS threads that wait for each other take 50 ms instead of 1 on a busy machine.
+            self._calm = threadpool_limits(limits=1, user_api="blas")
             loaded = await asyncio.to_thread(
                 load_encoder, self._settings.encoder, self._settings.cache_dir
             )
@@ -193,11 +208,16 @@ class House:
                     cache_dir=self._settings.cache_dir,
                 )
                 self._router = Router(
-                    RetrievalRouter(encoder, embed, self._settings.cache_dir),
+                    RetrievalRouter(
+                        encoder, embed, self._votes, self._settings.router, self._settings.cache_dir
+                    ),
                     self._settings.router,
                     self.gateway,
                 )
         return self._router
+
+    async def _votes(self, seq: int) -> tuple[Vote, ...]:
+        return await self.store.call(self.store.feedback.since, self._tenant, seq)
 
     async def _build_conductor(self, router: Router) -> Conductor:
         settings = self._settings

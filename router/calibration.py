@@ -1,59 +1,112 @@
-"""Where the border of a board's scope lies, learned from its own agents.
+"""What a board learns about its own scores, from examples that were held out.
 
-Every example query of an agent is a query in scope: with that one example left out, it is scored
-as if a user had asked it. Background queries that no agent takes are out of scope. The border
-is put where both are told apart best, and is drawn towards the usual one where examples are few.
+Every example is a query of which is known who should answer. Those that are held out are scored by
+an index and by heads that have not seen them, as if users had asked them now.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 import numpy as np
 
-from .index import AgentIndex, Nearness, Vectors
-from .scoring import USUAL_BORDER, margin, nearest_mean, relevance
+from ..search.encoder import Vectors
+from .scoring import USUAL_BORDER, probabilities
 
-SAMPLE = 600
-"""Examples and background queries looked at, at most, so that a large board is ready soon."""
 _CAUTION = 0.02
 """Added to the border: real queries lie a little nearer to examples than these to one another."""
 _PRIOR = 30
-"""The usual border counts as much as this many examples."""
+"""The border without examples, and the usual temperature, count as much as this many examples."""
+_OUTSIDE = 0.9
+"""Without examples, this share of everyday queries that no agent takes is out of scope."""
+_TEMPERATURES = np.geomspace(0.5, 3.0, 26)
 
 
-def learn_border(index: AgentIndex, usual: Nearness, pool: Vectors) -> float:
-    """Return the margin from which a query is in scope; see `scoring.margin`.
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A held-out example: the relevance of all that were compared, whose it is, and its margin.
 
-    The border maximises the harmonic mean of the shares that are told right on both sides.
-    Source: GQR score, arXiv 2505.14524, on margins instead of labels.
+    `right` is the place of its agent in `relevance`, None if it was not among those compared.
     """
-    inside = _inside(index, usual, pool)
-    if not len(inside) or len(pool) < 2:
-        return USUAL_BORDER
-    outside = _outside(index, usual, pool)
+
+    relevance: Vectors
+    right: int | None
+    margin: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """How to read the scores of one board.
+
+    From the margin `border` on a query is in scope; relevances are divided by `temperature`;
+    `held_out` are the probabilities that the right agents of held-out examples had, in order.
+    """
+
+    border: float = USUAL_BORDER
+    temperature: float = 1.0
+    held_out: Vectors = field(default_factory=lambda: np.zeros(0, np.float32))
+
+    def least(self, coverage: float) -> float | None:
+        """Return the probability from which agents are called so that the right one is among them.
+
+        It is, with probability `coverage`, for queries like the examples. None: these are too few
+        to tell. Source: split conformal prediction with the score 1 - p; Sadinle et al., "Least
+        Ambiguous Set-Valued Classifiers", JASA 2019 (arXiv 1609.00451).
+        """
+        n = len(self.held_out)
+        lost = int(np.floor((n + 1) * (1 - coverage)))
+        return float(self.held_out[lost - 1]) if 0 < lost <= n else None
+
+
+def calibrated(trials: Sequence[Trial], outside: Vectors) -> Calibration:
+    """Return what trials tell, and the margins `(n,)` of queries that are out of scope."""
+    if not trials:
+        return Calibration(border=border_by(outside))
+    temperature = _temperature(trials)
+    held_out = [
+        0.0 if trial.right is None else probabilities(trial.relevance, temperature)[trial.right]
+        for trial in trials
+    ]
+    inside = np.array([trial.margin for trial in trials], np.float32)
+    return Calibration(
+        border=_border(inside, outside),
+        temperature=temperature,
+        held_out=np.sort(np.array(held_out, np.float32)),
+    )
+
+
+def border_by(outside: Vectors) -> float:
+    """Return the border by the margins `(n,)` of everyday queries alone."""
+    return float(np.quantile(outside, _OUTSIDE)) if len(outside) else USUAL_BORDER
+
+
+def _temperature(trials: Sequence[Trial]) -> float:
+    """Return the temperature that makes the right agents likeliest (arXiv 1706.04599)."""
+    known = [(trial.relevance, trial.right) for trial in trials if trial.right is not None]
+    if not known:
+        return 1.0
+    losses = [
+        -np.mean([np.log(max(probabilities(scores, t)[right], 1e-9)) for scores, right in known])
+        for t in _TEMPERATURES
+    ]
+    share = len(known) / (len(known) + _PRIOR)
+    return float(_TEMPERATURES[int(np.argmin(losses))] ** share)
+
+
+def _border(inside: Vectors, outside: Vectors) -> float:
+    """Return the margin from which a query is in scope.
+
+    It maximises the harmonic mean of the shares that are told right on both sides. Source: GQR
+    score, arXiv 2505.14524, on margins instead of labels.
+    """
+    if len(outside) < 2:
+        return border_by(outside)
     borders = np.unique(np.concatenate([inside, outside]))
-    kept = (inside[None, :] >= borders[:, None]).mean(axis=1)
-    refused = (outside[None, :] < borders[:, None]).mean(axis=1)
+    kept = 1 - np.searchsorted(np.sort(inside), borders) / len(inside)
+    refused = np.searchsorted(np.sort(outside), borders) / len(outside)
     score = 2 * kept * refused / np.maximum(kept + refused, 1e-9)
     # The best is often a plateau; its middle is the safest place.
     best = float(np.median(borders[score >= score.max() - 1e-9]))
     share = len(inside) / (len(inside) + _PRIOR)
-    return share * (best + _CAUTION) + (1 - share) * USUAL_BORDER
-
-
-def _inside(index: AgentIndex, usual: Nearness, pool: Vectors) -> Vectors:
-    margins = [
-        margin(float(relevance(near, usual, index.examples).max()), nearest_mean(pool @ vector))
-        for vector, near in index.left_out(SAMPLE)
-    ]
-    return np.array(margins, np.float32)
-
-
-def _outside(index: AgentIndex, usual: Nearness, pool: Vectors) -> Vectors:
-    chosen = np.random.default_rng(0).permutation(len(pool))[:SAMPLE]
-    margins = []
-    for position in chosen:
-        vector = pool[position]
-        cosines = np.delete(pool @ vector, position)
-        best = float(relevance(index.compare(vector), usual, index.examples).max())
-        margins.append(margin(best, nearest_mean(cosines)))
-    return np.array(margins, np.float32)
+    return share * (best + _CAUTION) + (1 - share) * border_by(outside)

@@ -15,7 +15,7 @@ from ..values import Candidate, Decision, Part
 from .guard import Verdict
 from .reasoning import Judgement
 from .retrieval import AgentScore, Retrieval
-from .selection import smallest_set
+from .selection import probable
 
 JUDGED_SHARE = 0.4
 """What the mean of an agent's probability and the model's word (0 or 1) must reach."""
@@ -30,11 +30,15 @@ def choose(retrieval: Retrieval, verdict: Verdict, settings: RouterSettings) -> 
     several = len(retrieval.parts) > 1
     parts: list[Part] = []
     held: list[float] = []
+    left_out: tuple[str, ...] = ()
     for scored in retrieval.parts:
         fits = scored.in_scope >= verdict.threshold
         shares = [score.probability for score in scored.scores]
         most = 1 if several else settings.max_agents
-        chosen = smallest_set(shares, mass=settings.mass, most=most) if fits else ()
+        wanted = probable(shares, least=retrieval.least) if fits and shares else ()
+        chosen = wanted[:most]
+        if not several:
+            left_out = tuple(scored.scores[i].agent for i in wanted[most:])
         parts.append(Part(text=scored.text, agents=tuple(scored.scores[i].agent for i in chosen)))
         if chosen:
             held.append(sum(shares[index] for index in chosen))
@@ -42,7 +46,8 @@ def choose(retrieval: Retrieval, verdict: Verdict, settings: RouterSettings) -> 
     return Decision(
         agents=agents,
         method="retrieval",
-        reason=_retrieval_reason(parts, retrieval, agents),
+        reason=_retrieval_reason(parts, retrieval, agents) + _cut(left_out, retrieval, settings),
+        left_out=left_out,
         confidence=round(min(1.0, min(held)), 4),
         in_scope=True,
         candidates=candidates(retrieval, agents),
@@ -107,9 +112,10 @@ def check_names(names: Sequence[str], snapshot: Snapshot) -> None:
     Raises:
         UnknownName: one of them does not exist, or is detached or disabled.
     """
-    live = {registered.agent.name for registered in snapshot.live}
     for name in names:
-        if name not in live:
+        one = snapshot.by_name.get(name)
+        if one is None or not one.live:
+            live = [registered.agent.name for registered in snapshot.live]
             raise UnknownName(
                 f"No agent {name!r} can be called{nearest(name, live)} "
                 "'callboard agents list' shows all."
@@ -162,9 +168,23 @@ def candidates(
     )
 
 
+def _cut(left_out: Sequence[str], retrieval: Retrieval, settings: RouterSettings) -> str:
+    """Tell what the cap, or too few examples, did to the promised coverage."""
+    if settings.coverage is not None and retrieval.coverage is None:
+        return (
+            f" The coverage of {settings.coverage:g} can't be promised: "
+            "the agents have too few example queries."
+        )
+    if not left_out:
+        return ""
+    return f" At most {settings.max_agents} are called, so {', '.join(left_out)} stayed out."
+
+
 def _rejected(retrieval: Retrieval, verdict: Verdict) -> Decision:
     if not any(part.scores for part in retrieval.parts):
         reason = "No agent is registered that could be called."
+    elif topics := [part.refused for part in retrieval.parts if part.refused]:
+        reason = f"Out of scope: the query is about {topics[0]!r}, which this board refuses."
     else:
         reason = (
             f"Out of scope: the query fits no agent well enough "
@@ -213,4 +233,5 @@ def _evidence(score: AgentScore, judged: Collection[str] | None, pinned: bool) -
         said = "named by the caller; "
     elif judged is not None:
         said = "the model chose it; " if score.agent in judged else "the model left it; "
-    return f"{said}{_likeness(score)}"
+    lean = f"; {score.lean}" if score.lean else ""
+    return f"{said}{_likeness(score)}{lean}"

@@ -12,11 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from ..agents.spec import Agent
-from ..search.encoder import Encoder
+from ..search.encoder import Encoder, Vectors
 from ..search.kept import kept_vectors
 from ..store.engine import Store
 from ..values import Scope
-from .index import Vectors, texts_of
+from .interaction import Document, Interaction
+from .texts import AgentTexts
+
+_DOCUMENTS = "documents-1"
+"""Stands beside the encoder's name where documents are stored: change it with their form."""
 
 
 class RememberedEmbedding:
@@ -34,7 +38,8 @@ class RememberedEmbedding:
         self._encoder = encoder
         self._store = store
         self._scope = scope
-        self._bundled = texts_of(bundled)
+        known = (text for agent in bundled for text in AgentTexts.of(agent).all)
+        self._bundled = tuple(dict.fromkeys(known))
         self._cache_dir = cache_dir
         self._shipped: dict[str, Vectors] = {}
 
@@ -46,6 +51,21 @@ class RememberedEmbedding:
         stored = await self._stored([text for text in texts if text not in self._shipped])
         known = {**self._shipped, **stored}
         return np.stack([known[text] for text in texts])
+
+    async def documents(self, texts: Sequence[str], interaction: Interaction) -> list[Document]:
+        """Return `texts` as documents that a query is compared with token by token."""
+        name, vectors = f"{self._encoder.name}/{_DOCUMENTS}", self._store.vectors
+        known = await self._store.call(vectors.get, self._scope, name, texts)
+        missing = list(dict.fromkeys(text for text in texts if text not in known))
+        if missing:
+            readings = await self._encoder.aread(missing)
+            fresh = {
+                text: interaction.document(reading).to_bytes()
+                for text, reading in zip(missing, readings, strict=True)
+            }
+            await self._store.call(vectors.put, self._scope, name, fresh)
+            known = {**known, **fresh}
+        return [Document.from_bytes(known[text]) for text in texts]
 
     async def _stored(self, texts: Sequence[str]) -> dict[str, Vectors]:
         """Return the vectors that the database remembers, after it was told what it lacks."""

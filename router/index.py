@@ -1,246 +1,234 @@
-"""How near a query is to every agent: from its name, description, phrases and example queries.
+"""The agents of a board, ready to be compared with queries.
 
-Everything that is known of an agent is text; every text is embedded once and its vector kept. A
-query is compared with all of them in one matrix product, then reduced per agent.
+Two stages. All agents are compared by what costs one product each; the best of them by every
+example and every token of their descriptions.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from functools import lru_cache
-from importlib.resources import files
-from itertools import pairwise
-from typing import TypeAlias
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..agents.registry import Snapshot
-from ..agents.spec import Agent
+from ..search.encoder import Vectors
+from ..search.hits import Slots, top
+from ..search.lexical import LexicalIndex
+from .heads import Heads
+from .interaction import Interaction
+from .knowledge import Knowledge
+from .query import QueryViews
+from .scoring import Signals, first_scores, relevance
 
-Vectors: TypeAlias = NDArray[np.float32]
-Embed: TypeAlias = Callable[[Sequence[str]], Awaitable[Vectors]]
-"""Texts to (n_texts, dim) float32, normalised; may remember."""
-
-_SENTENCE = re.compile(r"(?<=[.!?;])\s+")
-_PIECE = re.compile(r"(?<=[.!?;:])\s+|,\s+(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+")
-_NEGATION = re.compile(
-    r"\b(?:it|this agent)?\s*(?:does not|doesn't|do not|don't|can not|cannot|can't|is not|never)\b"
-    r"(?:\s+(?:know|handle|cover|help with|deal with|answer|give|tell))?",
-    re.IGNORECASE,
-)
-NONE = np.float32(-1.0)
-"""The cosine that stands for 'this agent has none of these'."""
-
-
-@lru_cache(maxsize=1)
-def background() -> tuple[str, ...]:
-    """Return everyday queries about anything, the measure for what is near to an agent."""
-    text = files(__package__).joinpath("data/background.txt").read_text(encoding="utf-8")
-    return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
-
-
-def split_description(description: str) -> tuple[str, str]:
-    """Return what a description says that the agent does, and what it says that it does not."""
-    sentences = [sentence for sentence in _SENTENCE.split(description) if sentence.strip()]
-    does_not = [sentence for sentence in sentences if _NEGATION.search(sentence)]
-    does = [sentence for sentence in sentences if sentence not in does_not]
-    return (" ".join(does) or description, " ".join(does_not) if does else "")
-
-
-def phrases(text: str) -> tuple[str, ...]:
-    """Return the pieces of a text that can stand for one wish each (2 words or more)."""
-    pieces = (_NEGATION.sub("", piece).strip(" .;:,()") for piece in _PIECE.split(text))
-    return tuple(dict.fromkeys(piece for piece in pieces if len(piece.split()) > 1))
+COMPARED = 32
+"""Agents that reach the second stage."""
+_NEAREST = 3
+"""Examples whose mean counts: one may be a slip, all would hide that an agent has several uses."""
 
 
 @dataclass(frozen=True, slots=True)
-class Nearness:
-    """Cosines of one query with every agent: arrays of shape (n_agents,), float32.
+class Match:
+    """How well an agent fits a query: `relevance` is a logit."""
 
-    `example` and `centroid` are NONE for an agent without examples, `not_its` for one that says
-    nothing of what it does not do.
-    """
-
-    name: Vectors
-    whole: Vectors
-    phrase: Vectors
-    example: Vectors
-    centroid: Vectors
-    not_its: Vectors
+    agent: str
+    relevance: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Texts:
-    """What is known of an agent; `not_its` is what it does not do, by description and examples."""
+class Evidence:
+    """The text of an agent that is nearest to the query: its kind, its words and their cosine."""
 
-    name: str
-    does: str
-    phrases: tuple[str, ...]
-    examples: tuple[str, ...]
-    not_its: tuple[str, ...]
-
-    @classmethod
-    def of(cls, agent: Agent) -> _Texts:
-        does, does_not = split_description(agent.description)
-        name = agent.name.replace("_", " ").replace("-", " ")
-        not_its = (*phrases(does_not), *agent.counterexamples)
-        return cls(name, does, phrases(does) or (does,), agent.examples, not_its)
-
-    @property
-    def all(self) -> tuple[str, ...]:
-        return (self.name, self.does, *self.phrases, *self.examples, *self.not_its)
-
-
-def texts_of(agents: Sequence[Agent]) -> tuple[str, ...]:
-    """Return all texts that are embedded for `agents`, each once."""
-    return tuple(dict.fromkeys(text for agent in agents for text in _Texts.of(agent).all))
-
-
-@dataclass(frozen=True, slots=True)
-class _AgentVectors:
-    texts: _Texts
-    head: Vectors
-    """(2, dim): the name, and the whole of what the agent does."""
-    phrases: Vectors
-    examples: Vectors
-    not_its: Vectors
-    centroid: Vectors
+    kind: str
+    text: str
+    cosine: float
 
 
 class AgentIndex:
-    """The agents of one registry version, ready to be compared with queries.
+    """Knowledge of agents by name. May be used from any thread.
 
-    Immutable: another version is another index, which takes over the vectors of the agents that
-    have not changed.
+    `usual` is the mean vector `(dim,)` of everyday queries: what is taken from every query, so that
+    agents that are near to everything have no advantage.
     """
 
-    def __init__(self, version: int, agents: dict[str, tuple[Agent, _AgentVectors]]) -> None:
-        self.version = version
-        self.names = tuple(agents)
-        self._agents = agents
-        kept = [vectors for _, vectors in agents.values()]
-        if not kept:
-            return
-        self.examples = np.array([len(entry.examples) for entry in kept], np.float32)
-        self._heads = np.stack([entry.head for entry in kept])
-        self._centroids = np.stack([entry.centroid for entry in kept])
-        self._phrases = _Groups([entry.phrases for entry in kept])
-        self._examples = _Groups([entry.examples for entry in kept])
-        self._not_its = _Groups([entry.not_its for entry in kept])
+    def __init__(self, usual: Vectors, interaction: Interaction) -> None:
+        self._usual = usual
+        self._interaction = interaction
+        self._lock = Lock()
+        self._slots = Slots()
+        self._lexical = LexicalIndex()
+        self._known: dict[str, Knowledge] = {}
+        # By slot: the directions of name, of all that is said, and of all examples.
+        self._directions = np.zeros((3, 0, len(usual)), np.float32)
+        self._examples = np.zeros(0, np.float32)
+        self._used = np.zeros(0, bool)
+        self._taken_by: tuple[Heads, NDArray[np.int64]] | None = None
 
-    @classmethod
-    async def build(
-        cls, snapshot: Snapshot, embed: Embed, previous: AgentIndex | None = None
-    ) -> AgentIndex:
-        """Index the live agents of `snapshot`, embedding those that `previous` does not hold."""
-        known = previous._agents if previous else {}
-        agents = [registered.agent for registered in snapshot.live]
-        new = [a for a in agents if a.name not in known or known[a.name][0] != a]
-        built = await _embed_agents(new, embed)
-        return cls(
-            snapshot.version,
-            {a.name: (a, built[a.name] if a.name in built else known[a.name][1]) for a in agents},
-        )
+    def __len__(self) -> int:
+        return len(self._known)
 
-    def agent(self, name: str) -> Agent:
-        """Return the spec that was indexed under `name`."""
-        return self._agents[name][0]
+    @property
+    def known(self) -> Mapping[str, Knowledge]:
+        """What is known of every agent, as it stands now."""
+        with self._lock:
+            return dict(self._known)
 
-    def compare(self, vector: Vectors) -> Nearness:
-        """Compare one query vector (dim,) with every agent, in the order of `names`."""
-        if not self.names:
-            nothing = np.zeros(0, np.float32)
-            return Nearness(*[nothing] * len(fields(Nearness)))
-        heads = self._heads @ vector
-        taught = self.examples > 0
-        return Nearness(
-            name=heads[:, 0],
-            whole=heads[:, 1],
-            phrase=self._phrases.nearest(vector),
-            example=self._examples.nearest(vector),
-            centroid=np.where(taught, self._centroids @ vector, NONE),
-            not_its=self._not_its.nearest(vector),
-        )
+    def put(self, known: Mapping[str, Knowledge]) -> None:
+        """Add agents, or put them in the place of those of the same name."""
+        texts = [f"{one.texts.name} {one.texts.document}" for one in known.values()]
+        with self._lock:
+            self._remove(known)
+            self._lexical.add(tuple(known), texts)
+            for name, one in known.items():
+                slot = self._slots.take(name)
+                self._make_room()
+                self._directions[:, slot] = one.name, one.said, one.taught
+                self._examples[slot] = len(one.examples)
+                self._used[slot] = True
+                self._known[name] = one
+            self._taken_by = None
 
-    def outside(self) -> Vectors:
-        """Return what agents say that they do not do, (n, dim)."""
-        return self._not_its.vectors if self.names else np.zeros((0, 0), np.float32)
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove agents; those that are not there are passed over."""
+        with self._lock:
+            self._remove(names)
 
-    def left_out(self, most: int) -> Iterator[tuple[Vectors, Nearness]]:
-        """Yield examples with what they have in common with every agent, themselves left out.
+    def compare(
+        self,
+        query: QueryViews,
+        *,
+        heads: Heads | None = None,
+        exclude: Collection[str] = (),
+        also: Collection[str] = (),
+    ) -> list[Match]:
+        """Return the agents that fit best, best first, at most `COMPARED` and those in `also`."""
+        with self._lock:
+            if not self._known:
+                return []
+            return self._compare(query, heads, exclude, also)
 
-        At most `most` are drawn, evenly over the agents' examples and always the same.
-        """
-        places = [
-            (position, number)
-            for position, (_, entry) in enumerate(self._agents.values())
-            for number in range(len(entry.examples) if len(entry.examples) > 1 else 0)
-        ]
-        drawn = np.random.default_rng(0).permutation(len(places))[:most]
-        entries = [entry for _, entry in self._agents.values()]
-        for place in drawn:
-            position, number = places[place]
-            entry = entries[position]
-            vector = entry.examples[number]
-            near = self.compare(vector)
-            others = np.delete(entry.examples, number, axis=0)
-            rest = others.sum(axis=0)
-            near.example[position] = (others @ vector).max()
-            near.centroid[position] = rest @ vector / max(float(np.linalg.norm(rest)), 1e-9)
-            yield vector, near
-
-    def evidence(self, name: str, vector: Vectors) -> tuple[str, str, float]:
-        """Return the kind, the words and the cosine of what is nearest to the query in an agent."""
-        entry = self._agents[name][1]
+    def evidence(self, name: str, vector: Vectors) -> Evidence:
+        """Return what is nearest to a query's vector `(dim,)` in an agent."""
+        known = self._known[name]
         found = [
-            ("example", text, float(cosine))
-            for text, cosine in zip(entry.texts.examples, entry.examples @ vector, strict=True)
-        ] + [
-            ("description", text, float(cosine))
-            for text, cosine in zip(entry.texts.phrases, entry.phrases @ vector, strict=True)
+            Evidence(kind, text, float(cosine))
+            for kind, texts, vectors in (
+                ("example", known.texts.examples, known.examples),
+                ("description", known.texts.phrases, known.phrases),
+            )
+            for text, cosine in zip(texts, vectors @ vector, strict=True)
         ]
-        return max(found, key=lambda item: item[2])
+        return max(found, key=lambda one: one.cosine)
 
-
-class _Groups:
-    """Vectors in groups, one group per agent; some may be empty."""
-
-    def __init__(self, groups: Sequence[Vectors]) -> None:
-        lengths = np.array([len(group) for group in groups])
-        self.vectors = np.concatenate(groups)
-        self._filled = np.flatnonzero(lengths)
-        self._starts = (np.cumsum(lengths) - lengths)[self._filled]
-        self._total = len(groups)
-
-    def nearest(self, vector: Vectors) -> Vectors:
-        """Return each group's best cosine with `vector`, NONE for an empty one."""
-        best = np.full(self._total, NONE, np.float32)
-        if len(self._filled):
-            best[self._filled] = np.maximum.reduceat(self.vectors @ vector, self._starts)
-        return best
-
-
-async def _embed_agents(agents: Sequence[Agent], embed: Embed) -> dict[str, _AgentVectors]:
-    if not agents:
-        return {}
-    texts = [_Texts.of(agent) for agent in agents]
-    vectors = await embed([text for entry in texts for text in entry.all])
-    built: dict[str, _AgentVectors] = {}
-    start = 0
-    for agent, entry in zip(agents, texts, strict=True):
-        ends = np.cumsum([start, 2, len(entry.phrases), len(entry.examples), len(entry.not_its)])
-        head, own, examples, not_its = (vectors[low:high] for low, high in pairwise(ends))
-        start = int(ends[-1])
-        total = examples.sum(axis=0)
-        built[agent.name] = _AgentVectors(
-            texts=entry,
-            head=head,
-            phrases=own,
-            examples=examples,
-            not_its=not_its,
-            centroid=total / max(float(np.linalg.norm(total)), 1e-9),
+    def _compare(
+        self,
+        query: QueryViews,
+        heads: Heads | None,
+        exclude: Collection[str],
+        also: Collection[str],
+    ) -> list[Match]:
+        size = self._slots.size
+        centred = query.mean - self._usual
+        names, said, taught = self._directions[:, :size] @ centred
+        signals = Signals(
+            name=names,
+            said=said,
+            taught=taught,
+            words=self._words(query),
+            examples=self._examples[:size],
+            head_meaning=np.full(size, np.nan, np.float32),
+            head_words=np.full(size, np.nan, np.float32),
         )
-    return built
+        if heads is not None:
+            self._ask_heads(signals, heads, query, centred)
+        first = np.where(self._used[:size], first_scores(signals), np.nan)
+        first[[self._slots.number(name) for name in exclude if name in self._slots]] = np.nan
+        chosen = top(first, COMPARED)
+        for name in also:
+            slot = self._slots.number(name) if name in self._slots else None
+            if slot is not None and slot not in chosen and not np.isnan(first[slot]):
+                chosen.append(slot)
+        return self._match(np.array(chosen, np.int64), signals, query, centred)
+
+    def _match(
+        self, slots: NDArray[np.int64], signals: Signals, query: QueryViews, centred: Vectors
+    ) -> list[Match]:
+        known = [self._known[self._slots.id(int(slot))] for slot in slots]
+        nearest = np.zeros(len(slots), np.float32)
+        foreign = np.full(len(slots), -1.0, np.float32)
+        for place, one in enumerate(known):
+            cosines = one.examples @ centred
+            if len(cosines):
+                few = min(_NEAREST, len(cosines))
+                nearest[place] = np.partition(cosines, -few)[-few:].mean()
+            if len(one.not_its):
+                own = max(
+                    (one.phrases @ query.vector).max(),
+                    (one.examples @ query.vector).max(initial=-1),
+                )
+                foreign[place] = (one.not_its @ query.vector).max() - own
+        scores = relevance(
+            signals.at(slots),
+            nearest=nearest,
+            foreign=foreign,
+            tokens=self._tokens(known, query),
+        )
+        order = np.argsort(-scores, kind="stable")
+        return [Match(self._slots.id(int(slots[i])), float(scores[i])) for i in order]
+
+    def _tokens(self, known: list[Knowledge], query: QueryViews) -> Vectors:
+        """Return the similarities by late interaction; NaN where a document was not read so."""
+        found = np.full(len(known), np.nan, np.float32)
+        read = [(place, one.tokens) for place, one in enumerate(known) if one.tokens is not None]
+        if read:
+            places, documents = zip(*read, strict=True)
+            found[list(places)] = np.sum(
+                [
+                    view.weight * self._interaction.similarities(view.reading, documents)
+                    for view in query.views
+                ],
+                axis=0,
+            )
+        return found
+
+    def _words(self, query: QueryViews) -> Vectors:
+        scores = [view.weight * self._lexical.slot_scores(view.text) for view in query.views]
+        total: Vectors = np.nan_to_num(np.sum(scores, axis=0, dtype=np.float32))
+        return total
+
+    def _ask_heads(
+        self, signals: Signals, heads: Heads, query: QueryViews, centred: Vectors
+    ) -> None:
+        slots, places = self._places(heads)
+        signals.head_meaning[slots] = heads.meaning(centred)[places]
+        words = np.sum([view.weight * heads.words(view.text) for view in query.views], axis=0)
+        signals.head_words[slots] = words[places]
+
+    def _places(self, heads: Heads) -> NDArray[np.int64]:
+        """Return the slots of the agents that the heads know, and their places in the heads."""
+        if self._taken_by is None or self._taken_by[0] is not heads:
+            found = [
+                (self._slots.number(name), place)
+                for name, place in heads.places.items()
+                if name in self._slots and self._known[name] is heads.learned[name]
+            ]
+            self._taken_by = heads, np.array(found, np.int64).reshape(-1, 2).T
+        return self._taken_by[1]
+
+    def _make_room(self) -> None:
+        size, room = self._slots.size, len(self._used)
+        if size > room:
+            more = max(64, room // 2)
+            self._directions = np.pad(self._directions, ((0, 0), (0, more), (0, 0)))
+            self._examples = np.pad(self._examples, (0, more))
+            self._used = np.pad(self._used, (0, more))
+
+    def _remove(self, names: Iterable[str]) -> None:
+        gone = [name for name in names if name in self._known]
+        self._lexical.remove(gone)
+        for name in gone:
+            slot = self._slots.drop(name)
+            self._used[slot] = False
+            del self._known[name]
+        self._taken_by = None

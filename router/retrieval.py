@@ -7,179 +7,239 @@ inspector and a replay need.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
-from ..agents.registry import Snapshot
-from ..search.encoder import Encoder
-from ..search.kept import kept_vectors
-from .calibration import learn_border
-from .index import AgentIndex, Embed, Nearness, Vectors, background
+from ..agents.snapshot import Snapshot
+from ..config import RouterSettings
+from ..search.encoder import Encoder, Vectors
+from ..store.feedback import Vote
+from ..values import Exchange
+from .knowledge import Embedding
 from .parts import is_wish, split_wishes
-from .scoring import (
-    GUARD_THRESHOLD,
-    in_scope_score,
-    margin,
-    nearest_mean,
-    probabilities,
-    relevance,
-    usual_nearness,
-)
+from .query import QueryViews, texts_in_context, views_of
+from .scoring import GUARD_THRESHOLD, in_scope_score, margin, probabilities
+from .team import Team
+from .votes import Lean, Votes
+
+Ballots: TypeAlias = Callable[[int], Awaitable[Sequence[Vote]]]
+"""The votes that came or were undone after a number, in the order of their changes."""
 
 KEPT = 10
 """Agents kept per part, the most probable first."""
-MAX_INDEXES = 32
-"""Indexes kept in memory, one per tenant and registry version."""
-_TAKEN = 0.6
-"""A background line this near to an agent's words is in its field, and left out."""
+_IN_THREAD = 2000
+"""From this many agents on a query is scored in a thread: a millisecond or more."""
+_FOLLOWING = 2.0
+"""Added to the relevance of the agents that answered last, where a query alone fits nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentScore:
-    """What speaks for one agent: `nearest` is the text of it that is nearest, at this `cosine`."""
+    """What speaks for one agent: `nearest` is the text of it that is nearest, at this `cosine`.
+
+    `lean` tells what users said of it for queries like this one, if they did.
+    """
 
     agent: str
     probability: float
     kind: str
     nearest: str
     cosine: float
+    lean: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartScores:
-    """The scores for one part of a query; `in_scope` in 0..1."""
+    """The scores for one part of a query; `in_scope` in 0..1, 0 where a `refused` topic is met."""
 
     text: str
     in_scope: float
     scores: tuple[AgentScore, ...]
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieval:
-    """The scores for a query: one entry, or one for each of its parts."""
+    """The scores for a query: one entry, or one for each of its parts.
+
+    Agents are called from the probability `least` on. `coverage` is what that promises: how often
+    the right agent is among them; None: nothing.
+    """
 
     parts: tuple[PartScores, ...]
+    least: float
+    coverage: float | None = None
     registry_version: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """An index and what depends on it alone."""
-
-    index: AgentIndex
-    usual: Nearness
-    pool: Vectors
-    border: float
-
-
 class RetrievalRouter:
-    """Scores agents; follows the registry from version to version.
+    """Scores agents for queries. Used on one event loop.
 
-    `embed` embeds the texts of agents and may remember them; `encoder` embeds queries; what is
-    the same for all boards is kept in `cache_dir`.
+    `embedding` embeds the texts of agents, and remembers; `encoder` reads queries; `ballots` gives
+    feedback; what is the same for all boards is kept in `cache_dir`.
     """
 
-    def __init__(self, encoder: Encoder, embed: Embed, cache_dir: Path) -> None:
-        self._cache_dir = cache_dir
+    def __init__(
+        self,
+        encoder: Encoder,
+        embedding: Embedding,
+        ballots: Ballots,
+        settings: RouterSettings,
+        cache_dir: Path,
+    ) -> None:
         self._encoder = encoder
-        self._embed = embed
-        # By identity: the registry hands out the same snapshot until its version changes.
-        self._ready: dict[int, tuple[Snapshot, _Ready]] = {}
-        self._latest: AgentIndex | None = None
-        self._pool: Vectors | None = None
-        self._building = asyncio.Lock()
+        self._embedding = embedding
+        self._ballots = ballots
+        self._settings = settings
+        self._cache_dir = cache_dir
+        self._gathering = asyncio.Lock()
+        self._team: Team | None = None
+        self._votes = Votes()
+        self._heard = 0
 
     async def retrieve(
         self,
         query: str,
         snapshot: Snapshot,
         *,
-        context: str = "",
+        history: Sequence[Exchange] = (),
         exclude: Collection[str] = (),
-        threshold: float = GUARD_THRESHOLD,
     ) -> Retrieval:
-        """Score the agents of `snapshot` for `query`, as if those in `exclude` did not exist.
-
-        From `threshold` on, a part of the query is taken to be in scope. `context` is the query
-        before this one: where the query alone fits no agent ("and in euros?"), both together are
-        scored.
-        """
-        ready = await self._prepare(snapshot)
+        """Score the agents of `snapshot` for `query`, as if those in `exclude` did not exist."""
+        team = await self._gathered(snapshot)
+        await self._hear()
         pieces = split_wishes(query)
-        texts = [query, *(pieces if len(pieces) > 1 else ())]
-        if context:
-            texts.append(f"{context}\n{query}")
-        vectors = await self._encoder.aencode(texts)
-        scored = [_score(ready, t, v, exclude) for t, v in zip(texts, vectors, strict=True)]
-        split = scored[1 : 1 + len(pieces)] if len(pieces) > 1 else ()
-        parts = _choose(scored[0], split, threshold)
-        if context and max(part.in_scope for part in parts) < threshold:
-            joined = scored[-1]
-            if joined.in_scope >= threshold:
-                parts = (replace(joined, text=query),)
-        return Retrieval(parts=parts, registry_version=snapshot.version)
+        pieces = pieces if len(pieces) > 1 else pieces[:0]
+        texts = texts_in_context(query, history)
+        readings = await self._encoder.aread([*texts, *pieces])
+        whole = views_of(texts, readings[: len(texts)])
+        parts = [
+            views_of([text], [reading])
+            for text, reading in zip(pieces, readings[len(texts) :], strict=True)
+        ]
+        last = history[-1].agents if history else ()
 
-    async def _prepare(self, snapshot: Snapshot) -> _Ready:
-        known = self._ready.get(id(snapshot))
-        if known is None or known[0] is not snapshot:
-            async with self._building:
-                known = self._ready.get(id(snapshot))
-                if known is None or known[0] is not snapshot:
-                    known = (snapshot, await self._build(snapshot))
-                    self._ready[id(snapshot)] = known
-                    while len(self._ready) > MAX_INDEXES:
-                        self._ready.pop(next(iter(self._ready)))
-        return known[1]
+        def score() -> tuple[PartScores, list[PartScores]]:
+            scorer = _Scorer(team, self._votes, snapshot, exclude)
+            return scorer.in_context(whole, last), [scorer.score(one) for one in parts]
 
-    async def _build(self, snapshot: Snapshot) -> _Ready:
-        if self._pool is None:
-            self._pool = await kept_vectors(self._encoder, background(), self._cache_dir)
-        index = await AgentIndex.build(snapshot, self._embed, self._latest)
-        self._latest = index
-        return await asyncio.to_thread(_get_ready, index, self._pool)
-
-
-def _get_ready(index: AgentIndex, background: Vectors) -> _Ready:
-    near = [index.compare(vector) for vector in background]
-    outside = [*background, *index.outside()]
-    free = [
-        vector
-        for vector, entry in zip(outside, map(index.compare, outside), strict=True)
-        if not index.names or max(entry.example.max(), entry.phrase.max()) < _TAKEN
-    ]
-    pool = np.stack(free) if free else np.zeros((0, background.shape[1]), np.float32)
-    usual = usual_nearness(near)
-    return _Ready(index, usual, pool, learn_border(index, usual, pool))
-
-
-def _score(ready: _Ready, text: str, vector: Vectors, exclude: Collection[str]) -> PartScores:
-    index = ready.index
-    allowed = np.array([name not in exclude for name in index.names], bool)
-    if not allowed.any():
-        return PartScores(text=text, in_scope=0.0, scores=())
-    near = relevance(index.compare(vector), ready.usual, index.examples)
-    scores = np.where(allowed, near, -np.inf)
-    shares = probabilities(scores)
-    order = np.argsort(-shares)[: min(KEPT, int(allowed.sum()))]
-    found = []
-    for position in order:
-        name = index.names[position]
-        kind, nearest, cosine = index.evidence(name, vector)
-        found.append(
-            AgentScore(
-                agent=name,
-                probability=round(float(shares[position]), 4),
-                kind=kind,
-                nearest=nearest,
-                cosine=round(cosine, 3),
-            )
+        large = len(snapshot.live) > _IN_THREAD
+        scored, split = await asyncio.to_thread(score) if large else score()
+        coverage = self._settings.coverage
+        least = None if coverage is None else team.calibration.least(coverage)
+        return Retrieval(
+            parts=_choose(scored, split, GUARD_THRESHOLD),
+            least=self._settings.min_probability if least is None else least,
+            coverage=None if least is None else coverage,
+            registry_version=snapshot.version,
         )
-    common = nearest_mean(ready.pool @ vector) if len(ready.pool) else 0.0
-    guard = in_scope_score(margin(float(scores.max()), common), ready.border)
-    return PartScores(text=text, in_scope=round(guard, 4), scores=tuple(found))
+
+    async def settle(self, snapshot: Snapshot) -> None:
+        """Index the agents, and wait until all is learned that can be learned from them."""
+        team = await self._gathered(snapshot)
+        await team.settle()
+
+    async def close(self) -> None:
+        """Stop learning."""
+        if self._team is not None:
+            await self._team.close()
+
+    async def _gathered(self, snapshot: Snapshot) -> Team:
+        async with self._gathering:
+            if self._team is None:
+                self._team = await Team.gather(
+                    self._encoder, self._embedding, self._settings, self._cache_dir
+                )
+        await self._team.follow(snapshot)
+        return self._team
+
+    async def _hear(self) -> None:
+        votes = await self._ballots(self._heard)
+        if votes:
+            vectors = await self._embedding([vote.query for vote in votes])
+            self._votes.take(votes, vectors)
+            self._heard = max(self._heard, votes[-1].seq)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scorer:
+    """Scores texts of one query."""
+
+    team: Team
+    votes: Votes
+    snapshot: Snapshot
+    exclude: Collection[str]
+
+    def in_context(self, query: QueryViews, last: Sequence[str]) -> PartScores:
+        """Score a query in the light of the conversation; those who answered last may go on."""
+        alone = self.score(query.alone)
+        if len(query.views) == 1 or alone.refused:
+            return alone
+        if alone.in_scope >= GUARD_THRESHOLD:
+            scored = self.score(query)
+            return replace(scored, in_scope=max(scored.in_scope, alone.in_scope))
+        # It may go on with what was asked before, and be in scope together with that.
+        scored, joined = self.score(query, last), self.score(query.joined, last)
+        return replace(scored, in_scope=max(scored.in_scope, joined.in_scope))
+
+    def score(self, query: QueryViews, following: Collection[str] = ()) -> PartScores:
+        """Score a query; `following` are favoured because they answered last."""
+        text, vector, calibration = query.views[0].text, query.vector, self.team.calibration
+        leans = self.votes.leans(vector)
+        matches = [
+            match
+            for match in self.team.compare(query, exclude=self.exclude, also=(*leans, *following))
+            if (one := self.snapshot.by_name.get(match.agent)) is not None and one.live
+        ]
+        if not matches:
+            return PartScores(text=text, in_scope=0.0, scores=())
+        relevance = np.array(
+            [
+                match.relevance
+                + (leans[match.agent].change if match.agent in leans else 0.0)
+                + _FOLLOWING * (match.agent in following)
+                for match in matches
+            ],
+            np.float32,
+        )
+        shares = probabilities(relevance, calibration.temperature)
+        order = np.argsort(-shares, kind="stable")[:KEPT]
+        scores = tuple(
+            self._told(matches[place].agent, float(shares[place]), vector, leans) for place in order
+        )
+        near = margin(float(relevance.max()), self.team.outside_nearness(vector))
+        refused = self.team.refusal(vector, max(score.cosine for score in scores))
+        return PartScores(
+            text=text,
+            in_scope=0.0 if refused else round(in_scope_score(near, calibration.border), 4),
+            scores=scores,
+            refused=refused,
+        )
+
+    def _told(
+        self, name: str, share: float, vector: Vectors, leans: Mapping[str, Lean]
+    ) -> AgentScore:
+        evidence = self.team.evidence(name, vector)
+        return AgentScore(
+            agent=name,
+            probability=round(share, 4),
+            kind=evidence.kind,
+            nearest=evidence.text,
+            cosine=round(evidence.cosine, 3),
+            lean=_said(leans.get(name)),
+        )
+
+
+def _said(lean: Lean | None) -> str:
+    if lean is None:
+        return ""
+    said = "recommended" if lean.change > 0 else "advised against"
+    users = "1 user" if lean.users == 1 else f"{lean.users} users"
+    return f"{said} by {users} for {lean.query!r} ({lean.change:+.1f})"
 
 
 def _choose(

@@ -58,14 +58,20 @@ class Router:
 
     async def retrieve(self, question: Question, snapshot: Snapshot) -> Retrieval:
         """Score the agents that the question may call."""
-        context = question.history[-1].query if question.history else ""
         return await self._retrieval.retrieve(
             question.query,
             snapshot,
-            context=context,
+            history=question.history,
             exclude=question.exclude,
-            threshold=self._threshold,
         )
+
+    async def settle(self, snapshot: Snapshot) -> None:
+        """Index the agents, and wait until all is learned that can be learned from them."""
+        await self._retrieval.settle(snapshot)
+
+    async def close(self) -> None:
+        """Stop what goes on beside the queries."""
+        await self._retrieval.close()
 
     def guard(self, retrieval: Retrieval) -> Verdict:
         """Tell whether the query is in scope."""
@@ -141,7 +147,7 @@ class Router:
     def _fall_back(self, decision: Decision, snapshot: Snapshot) -> Decision:
         name = self._settings.fallback_agent
         agent = snapshot.by_name.get(name) if name else None
-        if agent is None or agent not in snapshot.live:
+        if agent is None or not agent.live:
             return replace(decision, method="fallback")
         return replace(
             decision,

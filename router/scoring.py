@@ -1,67 +1,97 @@
-"""From cosines to a relevance per agent, a probability per agent, and a score of being in scope.
+"""From signals to the relevance of every agent, to probabilities, and to a score of being in scope.
 
-Constants were chosen on the validation parts of CLINC150 and HWU64 (benchmarks/README.md).
+The weights are those of a conditional logit model, fitted on the validation parts of CLINC150,
+HWU64 and SGD (benchmarks/README.md): relevance is a logit, and its softmax a probability.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .index import Nearness, Vectors
+from ..search.encoder import Vectors
 
-EXAMPLES_SHARE = 0.8
-"""The most that examples (the nearest one, and the centroid of all) weigh beside the description.
-
-With n examples they weigh n / (n + 1) of it: one example says little of what an agent is for.
-"""
-DESCRIPTION_BONUS = 0.09
-"""Descriptions lie farther from queries than examples do; this puts both on one scale."""
-TEMPERATURE = 0.045
 GUARD_THRESHOLD = 0.5
-USUAL_BORDER = 0.07
+USUAL_BORDER = 0.235
 """The margin from which a query is in scope, where the agents do not say otherwise."""
 _BORDER_WIDTH = 0.05
-_FOREIGN_WEIGHT = 0.5
+_RELEVANCE_SCALE = 30.0
+"""Relevance in units of cosines: about what the weights of a description add up to."""
+_FOREIGN_WEIGHT = 15.0
 _FOREIGN_SLACK = 0.1
 """An agent loses what a query is nearer to what it does not do than to what it does, and a bit."""
-_BACKGROUND_WEIGHT = 0.75
+_BACKGROUND_WEIGHT = 0.25
 _BACKGROUND_NEIGHBOURS = 5
 
 
-def usual_nearness(all_nearness: list[Nearness]) -> Nearness:
-    """Return what each agent has in common with the background on average.
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the first stage knows of every agent, arrays `(n,)` float32.
 
-    Subtracting it takes away the advantage of hubs: agents that are near to everything.
+    `name`, `said` and `taught` are cosines with the agent's name, with what it says of itself and
+    with its examples, from which those of everyday queries were taken; `words` is a BM25 score;
+    `examples` counts; `head_meaning` and `head_words` are NaN for agents that no head knows.
     """
-    return Nearness(
-        **{
-            field.name: np.mean([getattr(near, field.name) for near in all_nearness], axis=0)
-            for field in fields(Nearness)
-        }
+
+    name: Vectors
+    said: Vectors
+    taught: Vectors
+    words: Vectors
+    examples: Vectors
+    head_meaning: Vectors
+    head_words: Vectors
+
+    def at(self, places: NDArray[np.int64]) -> Signals:
+        """Return the signals of the agents at these places."""
+        return Signals(*(getattr(self, field.name)[places] for field in fields(self)))
+
+
+def first_scores(signals: Signals) -> Vectors:
+    """Return the scores by which agents are chosen for the second stage, `(n,)`."""
+    described = 12 * signals.name + 8 * signals.said + 0.4 * signals.words
+    learned = _heads(signals) + 3 * signals.taught
+    shown = 20 * signals.taught + 0.33 * signals.words
+    return _mixed(signals, described, np.where(np.isnan(learned), shown, learned))
+
+
+def relevance(signals: Signals, *, nearest: Vectors, foreign: Vectors, tokens: Vectors) -> Vectors:
+    """Return the relevance of agents, `(n,)`.
+
+    `nearest` is the mean cosine of the nearest examples; `foreign` by how much the query is nearer
+    to what the agent does not do than to what it does (-1 if it says nothing of that); `tokens` the
+    similarity by late interaction, NaN where it is unknown.
+    """
+    read = ~np.isnan(tokens)
+    tokens = np.where(read, tokens, 0)
+    described = np.where(
+        read,
+        14 * tokens + 12 * signals.name + 6.3 * signals.said + 0.4 * signals.words,
+        16 * signals.name + 16 * signals.said + 0.55 * signals.words,
     )
-
-
-def relevance(near: Nearness, usual: Nearness, examples: Vectors) -> Vectors:
-    """Return the relevance of every agent, (n_agents,): about 0 if unrelated, 0.5 for a match.
-
-    `examples` holds the number of examples of every agent.
-    """
-    description = (
-        near.name + near.whole + near.phrase - usual.name - usual.whole - usual.phrase
-    ) / 3
-    taught = (near.example + near.centroid - usual.example - usual.centroid) / 2
-    weight = EXAMPLES_SHARE * examples / (examples + 1)
-    scores = (1 - weight) * (description + DESCRIPTION_BONUS) + weight * taught
-    foreign = near.not_its - np.maximum(near.example, near.phrase) + _FOREIGN_SLACK
-    left: Vectors = (scores - _FOREIGN_WEIGHT * np.maximum(0, foreign)).astype(np.float32)
+    learned = 5 * tokens + 3 * nearest + _heads(signals)
+    shown = 5 * tokens + 12 * signals.taught + 8 * nearest + 0.33 * signals.words
+    scores = _mixed(signals, described, np.where(np.isnan(learned), shown, learned))
+    left: Vectors = scores - _FOREIGN_WEIGHT * np.maximum(0, foreign + _FOREIGN_SLACK)
     return left
 
 
-def probabilities(scores: Vectors) -> Vectors:
-    """Return the probability of every agent to be the one that should answer, (n_agents,)."""
-    shifted = np.exp((scores - scores.max()) / TEMPERATURE)
+def _heads(signals: Signals) -> Vectors:
+    scores: Vectors = 1.2 * signals.head_meaning + 2.2 * signals.head_words
+    return scores
+
+
+def _mixed(signals: Signals, described: Vectors, taught: Vectors) -> Vectors:
+    """Return what description and examples say together: one example says as much as the former."""
+    share = signals.examples / (signals.examples + 1)
+    mixed: Vectors = (1 - share) * described + np.where(share > 0, share * taught, 0)
+    return mixed
+
+
+def probabilities(scores: Vectors, temperature: float = 1.0) -> Vectors:
+    """Return the probability of every agent to be the one that should answer, `(n,)`."""
+    shifted = np.exp((scores - scores.max()) / temperature)
     shares: Vectors = shifted / shifted.sum()
     return shares
 
@@ -75,8 +105,8 @@ def nearest_mean(cosines: Vectors) -> float:
 
 
 def margin(best_relevance: float, background: float) -> float:
-    """Return by how much the best agent is nearer than the background."""
-    return best_relevance - _BACKGROUND_WEIGHT * background
+    """Return by how much the best agent is nearer than the background, in units of cosines."""
+    return best_relevance / _RELEVANCE_SCALE - _BACKGROUND_WEIGHT * background
 
 
 def in_scope_score(margin: float, border: float) -> float:

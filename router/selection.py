@@ -1,22 +1,19 @@
-"""How many agents are called: the smallest set that holds enough probability."""
+"""How many agents are called: all that are probable enough."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 
-def smallest_set(probabilities: Sequence[float], *, mass: float, most: int) -> tuple[int, ...]:
-    """Return the indices of the fewest entries whose sum reaches `mass`, the largest first.
+def probable(probabilities: Sequence[float], *, least: float) -> tuple[int, ...]:
+    """Return the indices of those entries that reach `least`, the largest first; one at least.
 
-    At most `most` are taken, at least one where there is any. Source: top-p (nucleus) selection
-    as in arXiv 1904.09751, over agents in place of tokens.
+    To take an agent is worth its probability to be needed, against the price of one agent more: the
+    smallest set that is expected to be worth most is that of all whose probability exceeds the
+    price. With a price learned from held-out examples it is a conformal set, see
+    `calibration.Calibration.least`.
     """
     order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])
-    chosen: list[int] = []
-    held = 0.0
-    for index in order[:most]:
-        chosen.append(index)
-        held += probabilities[index]
-        if held >= mass:
-            break
-    return tuple(chosen)
+    return tuple(
+        index for rank, index in enumerate(order) if rank == 0 or probabilities[index] >= least
+    )

@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Generic, TypeVar
 
-import numpy as np
-
-from .encoder import Vectors
+Row = TypeVar("Row")
 
 BATCH_TEXTS = 32
 """Texts in one batch at most."""
@@ -29,38 +28,41 @@ _READ_CHARS = 1024
 
 
 @dataclass(slots=True, eq=False)
-class _Request:
+class _Request(Generic[Row]):
     texts: Sequence[str]
-    result: Future[Vectors] = field(default_factory=Future)
+    result: Future[Sequence[Row]] = field(default_factory=Future)
 
     @property
     def size(self) -> int:
         return sum(_size(text) for text in self.texts)
 
 
-class Batcher:
-    """Awaitable encoding over a blocking `encode`, for callers on any event loop."""
+class Batcher(Generic[Row]):
+    """Awaitable encoding over a blocking `encode`, for callers on any event loop.
 
-    def __init__(self, encode: Callable[[Sequence[str]], Vectors]) -> None:
+    `encode` returns one row for every text.
+    """
+
+    def __init__(self, encode: Callable[[Sequence[str]], Sequence[Row]]) -> None:
         self._encode = encode
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="callboard-encoder")
         self._lock = Lock()
-        self._waiting: list[_Request] = []
+        self._waiting: list[_Request[Row]] = []
         self._working = False
 
-    async def encode(self, texts: Sequence[str]) -> Vectors:
+    async def encode(self, texts: Sequence[str]) -> list[Row]:
         """Return what the blocking `encode` returns, in the order of `texts`."""
         pieces = _pieces(texts)
         if len(pieces) <= 1:
-            return await self._ask(texts)
-        # One after the other: other callers' texts get in between.
-        encoded = [await self._ask([texts[i] for i in piece]) for piece in pieces]
-        rows = np.concatenate(encoded)
-        rows[np.concatenate(pieces)] = rows.copy()
-        return rows
+            return list(await self._ask(texts))
+        rows: dict[int, Row] = {}
+        for piece in pieces:
+            # One after the other: other callers' texts get in between.
+            rows |= zip(piece, await self._ask([texts[i] for i in piece]), strict=True)
+        return [rows[i] for i in range(len(texts))]
 
-    async def _ask(self, texts: Sequence[str]) -> Vectors:
-        request = _Request(texts)
+    async def _ask(self, texts: Sequence[str]) -> Sequence[Row]:
+        request: _Request[Row] = _Request(texts)
         with self._lock:
             self._waiting.append(request)
         # After all tasks that are ready in this tick have asked too.
@@ -76,9 +78,9 @@ class Batcher:
             work = self._worker.submit(self._encode, texts)
             work.add_done_callback(lambda done: self._deliver(batch, done))
 
-    def _take(self) -> list[_Request]:
+    def _take(self) -> list[_Request[Row]]:
         """Take one batch of the smallest requests that nobody has given up."""
-        batch: list[_Request] = []
+        batch: list[_Request[Row]] = []
         texts = chars = 0
         self._waiting.sort(key=lambda request: request.size)
         while self._waiting:
@@ -91,7 +93,7 @@ class Batcher:
                 batch.append(first)
         return batch
 
-    def _deliver(self, batch: Sequence[_Request], done: Future[Vectors]) -> None:
+    def _deliver(self, batch: Sequence[_Request[Row]], done: Future[Sequence[Row]]) -> None:
         error = done.exception()
         begin = 0
         for request in batch:

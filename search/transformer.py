@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from ..errors import ConfigurationError
 from .batcher import BATCH_TEXTS, Batcher
-from .encoder import Vectors
+from .encoder import Reading, Vectors
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,8 @@ class SentenceTransformerEncoder:
             )
         self.dim = dim
         self.name = f"{Path(model).name}-{_hash(self._model.parameters())}"
-        self._batcher = Batcher(self.encode)
+        self._encoding = Batcher[Vectors](self._rows)
+        self._reading = Batcher(self.read)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return `(len(texts), dim)` float32, L2-normalised. Blocks: see `aencode`."""
@@ -61,7 +62,28 @@ class SentenceTransformerEncoder:
 
     async def aencode(self, texts: Sequence[str]) -> Vectors:
         """Return the same in a worker thread, together with what others ask for just now."""
-        return await self._batcher.encode(texts)
+        found = await self._encoding.encode(texts)
+        return np.asarray(found, np.float32).reshape(-1, self.dim)
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Return what was read of every text. Blocks: see `aread`."""
+        if not texts:
+            return []
+        found = self._model.encode(
+            list(texts),
+            batch_size=BATCH_TEXTS,
+            normalize_embeddings=True,
+            output_value=None,
+            show_progress_bar=False,
+        )
+        return [_reading(cast("dict[str, torch.Tensor]", features)) for features in found]
+
+    async def aread(self, texts: Sequence[str]) -> list[Reading]:
+        """Return the same in a worker thread, together with what others ask for just now."""
+        return await self._reading.encode(texts)
+
+    def _rows(self, texts: Sequence[str]) -> list[Vectors]:
+        return list(self.encode(texts))
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens the whole text has, without the marks at its ends."""
@@ -70,6 +92,18 @@ class SentenceTransformerEncoder:
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of every text."""
         return [self.count_tokens(text) for text in texts]
+
+
+def _reading(features: Mapping[str, torch.Tensor]) -> Reading:
+    from torch.nn.functional import normalize
+
+    inner = features["attention_mask"].bool().nonzero()[1:-1, 0]
+    states = features["token_embeddings"][inner]
+    return Reading(
+        vector=normalize(features["sentence_embedding"], dim=-1).numpy().astype(np.float32),
+        tokens=normalize(states, dim=-1).numpy().astype(np.float32),
+        ids=features["input_ids"][inner].numpy().astype(np.int64),
+    )
 
 
 def _folder(model: str) -> Path:

@@ -30,11 +30,11 @@ def test_a_file_switches_the_bundled_agents_off() -> None:
 def test_argument_beats_environment_beats_file_beats_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    write("[router]\nmax_agents = 2\nmass = 0.5\n[limits]\nbudget_usd = 1\n")
+    write("[router]\nmax_agents = 2\nmin_probability = 0.5\n[limits]\nbudget_usd = 1\n")
     monkeypatch.setenv("CALLBOARD_ROUTER__MAX_AGENTS", "4")
     monkeypatch.setenv("CALLBOARD_LIMITS__BUDGET_USD", "2")
     settings = load_settings(limits={"budget_usd": "3"})
-    assert settings.router.mass == 0.5
+    assert settings.router.min_probability == 0.5
     assert settings.router.max_agents == 4
     assert settings.limits.budget_usd == Decimal(3)
     assert settings.router.shortlist == Settings().router.shortlist

@@ -25,7 +25,7 @@ def part(text: str, in_scope: float = 0.9, **shares: float) -> PartScores:
 
 
 def found(*parts: PartScores) -> Retrieval:
-    return Retrieval(parts=parts, registry_version=1)
+    return Retrieval(parts=parts, least=0.15, registry_version=1)
 
 
 def test_a_sure_agent_is_called_alone() -> None:

@@ -8,10 +8,14 @@ from platformdirs import user_cache_dir
 
 from callboard.agents.registry import Registered, Snapshot
 from callboard.agents.spec import Agent
-from callboard.router.index import background, phrases, split_description
+from callboard.config import RouterSettings
+from callboard.router.interaction import Document, Interaction
 from callboard.router.retrieval import Retrieval, RetrievalRouter
+from callboard.router.texts import background, phrases, split_description
 from callboard.search.encoder import Encoder, Vectors
 from callboard.search.encoders import load_encoder
+from callboard.store.feedback import Vote
+from callboard.values import Exchange
 
 CACHE = Path(user_cache_dir("callboard"))
 
@@ -32,19 +36,44 @@ def encoder() -> Encoder:
     return load_encoder("minilm", CACHE)
 
 
-class Router:
-    """A router of its own, which remembers what it was asked to embed."""
+class RecordingEmbedding:
+    """Remembers what it was asked to embed."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.embedded: list[str] = []
         self._encoder = encoder
-        self._router = RetrievalRouter(encoder, self._embed, CACHE)
 
-    async def _embed(self, texts: Sequence[str]) -> Vectors:
+    async def __call__(self, texts: Sequence[str]) -> Vectors:
         self.embedded += texts
         return await self._encoder.aencode(texts)
 
+    async def documents(self, texts: Sequence[str], interaction: Interaction) -> list[Document]:
+        return [interaction.document(one) for one in await self._encoder.aread(texts)]
+
+
+class Router:
+    """A router of its own, with the votes that it is given."""
+
+    def __init__(self, encoder: Encoder, **settings: object) -> None:
+        self.votes: list[Vote] = []
+        self._embedding = RecordingEmbedding(encoder)
+        self._router = RetrievalRouter(
+            encoder,
+            self._embedding,
+            self._ballots,
+            RouterSettings.model_validate(settings),
+            CACHE,
+        )
+
+    @property
+    def embedded(self) -> list[str]:
+        return self._embedding.embedded
+
+    async def _ballots(self, seq: int) -> list[Vote]:
+        return [vote for vote in self.votes if vote.seq > seq]
+
     async def ask(self, query: str, snapshot: Snapshot, **options: object) -> Retrieval:
+        await self._router.settle(snapshot)
         return await self._router.retrieve(query, snapshot, **options)  # type: ignore[arg-type]
 
 
@@ -108,9 +137,13 @@ async def test_an_excluded_agent_is_as_if_it_did_not_exist(encoder: Encoder) -> 
 async def test_a_follow_up_is_read_with_the_query_before(encoder: Encoder) -> None:
     router, snapshot = Router(encoder), of(BILLING, DELIVERY)
     alone = await router.ask("and to Norway?", snapshot)
-    told = await router.ask(
-        "and to Norway?", snapshot, context="how long does delivery to Spain take?"
+    before = Exchange(
+        run_id="1",
+        query="how long does delivery to Spain take?",
+        answer="Three days.",
+        agents=("delivery",),
     )
+    told = await router.ask("and to Norway?", snapshot, history=[before])
     assert alone.parts[0].in_scope < 0.5 <= told.parts[0].in_scope
     assert first(told) == "delivery"
 
@@ -120,7 +153,8 @@ async def test_only_new_agents_are_embedded(encoder: Encoder) -> None:
     await router.ask("q one", snapshot)
     await router.ask("q two", snapshot)
     assert router.embedded.count("billing") == 1
-    await router.ask("q three", of(BILLING, DELIVERY, version=2))
+    delivery = Registered(agent=DELIVERY, version=1, state="live")
+    await router.ask("q three", snapshot.replaced(2, {"delivery": delivery}))
     assert router.embedded.count("billing") == 1
     assert router.embedded.count("delivery") == 1
 
