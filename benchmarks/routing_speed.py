@@ -44,6 +44,8 @@ from .sets.catalogue import distractors
 
 SIZES = (10, 100, 150, 1000, 10_000, 15_000, 100_000)
 NEWCOMERS = 20
+NEWCOMERS_S = 60.0
+"""Once this time is over no further agent is registered."""
 CALLERS = 32
 CROWD_S = 10.0
 TICK_S = 0.005
@@ -113,17 +115,22 @@ def _newcomers(
     board: Board, like: Agent, size: int, query: str, progress: Callable[[str], None]
 ) -> dict[str, float | None]:
     """Register one agent more, again and again; the next route sees it."""
-    registered, routed = [], []
+    registered: list[float] = []
+    routed: list[float] = []
+    end = time.perf_counter() + NEWCOMERS_S
     for number, text in enumerate(newcomer_texts()):
+        if time.perf_counter() > end:
+            break
         progress(f"{size:,} agents: newcomer {number + 1} of {NEWCOMERS}")
         agent = like.model_copy(update={"name": f"newcomer_{number}", "description": text})
         started = time.perf_counter()
         board.register(agent)
         registered.append(1000 * (time.perf_counter() - started))
         routed.append(_route(board, query))
-    for number in range(NEWCOMERS):
+    for number in range(len(registered)):
         board.unregister(f"newcomer_{number}")
     return {
+        "newcomers": len(registered),
         "register_one_ms": round(quantile(sorted(registered), 0.5), 3),
         "next_route_ms": round(quantile(sorted(routed), 0.5), 3),
     }
