@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from ..readiness import Check
@@ -133,6 +134,29 @@ def draw_report(report: Mapping[str, Any]) -> RenderableType:
         rows = Group(*(line for failure in report["failures"] for line in _failure(failure)))
         parts += section(f"Failures ({len(report['failures'])})", rows)
     return Group(*parts[:-1])
+
+
+def draw_routing(found: Mapping[str, Any]) -> RenderableType:
+    """Draw the figures of a routing benchmark, each with its interval."""
+    table = grid(width=[None, None, None], right=(1,))
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            for inner, figure in value.items():
+                _add_figure(table, f"{name} {inner}", figure, value.get(f"{inner}_ci"))
+        else:
+            _add_figure(table, name, value, found.get(f"{name}_ci"))
+    return Group(*section("Routing", table)[:-1])
+
+
+def _add_figure(table: Table, name: str, value: Any, interval: Sequence[float] | None) -> None:
+    if name.endswith("_ci"):
+        return
+    if isinstance(value, Mapping):
+        value = ", ".join(f"{key} {of}" for key, of in value.items() if not key.endswith("_ci"))
+    between = f"{interval[0]:g} to {interval[1]:g}" if interval else ""
+    value = f"{value:g}" if isinstance(value, float) else value
+    said = Text("-" if value is None else plain(str(value)))
+    table.add_row(name.replace("_", " "), said, Text(between, style="dim"))
 
 
 def _failure(failure: Mapping[str, Any]) -> Iterator[Text]:

@@ -1,0 +1,95 @@
+"""`callboard bench`: how good is the routing, on public data sets?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .terminal import AsJson, emit, err, show
+
+commands = typer.Typer(
+    help="Measure the routing on public data sets.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@commands.callback()
+def options() -> None:
+    """Measure the routing on public data sets."""
+
+
+@commands.command()
+def routing(
+    ctx: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="The folder with the data sets, which are not shipped."),
+    ],
+    name: Annotated[
+        str,
+        typer.Option(
+            "--set",
+            metavar="NAME",
+            help="clinc150, hwu64, sgd, sgd-tcar, sgd-schema, sgdx_v1 to sgdx_v5, metatool, "
+            "seal_tools, catalogue, catalogue-hwu64 or catalogue-packages.",
+        ),
+    ],
+    shots: Annotated[
+        Literal["0", "5", "10", "all"], typer.Option(help="Example queries per agent.")
+    ] = "0",
+    policy: Annotated[
+        Literal["auto", "retrieval", "reasoning"], typer.Option(help="How agents are chosen.")
+    ] = "retrieval",
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="The configured model that judges.")
+    ] = "main",
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Take this many queries of each part, by a fixed draw."),
+    ] = None,
+    parallel: Annotated[
+        int, typer.Option(min=1, help="Queries under way at a time; times are then longer.")
+    ] = 1,
+    details: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a line of JSON per test query to this file."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Route the queries of a data set, and count who was called rightly.
+
+    Everything happens in a database of its own; of your settings only the models and the encoder
+    are used. Shares are in percent, with 95 % intervals; what is unknown is null.
+    """
+    from rich.progress import Progress
+
+    from ...benchmarks.routing import Setup, measure
+    from ...benchmarks.routing_report import write_lines
+    from ...benchmarks.sets import Shots, load_set
+
+    routing_set = load_set(data, name)
+    wanted: dict[str, Shots] = {"0": 0, "5": 5, "10": 10, "all": "all"}
+    setup = Setup(
+        shots=wanted[shots],
+        policy=policy,
+        model=model,
+        limit=limit,
+        parallel=parallel,
+        config=ctx.obj,
+    )
+    with Progress(console=err(), transient=True) as bar:
+        task = bar.add_task("Registering the agents", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what.capitalize(), completed=done, total=total)
+
+        measured = measure(routing_set, setup, tell)
+    if details is not None:
+        details.write_text(write_lines(measured.test), encoding="utf-8")
+    if as_json:
+        emit(measured.figures)
+    else:
+        from .tables import draw_routing
+
+        show(draw_routing(measured.figures))
