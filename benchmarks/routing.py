@@ -1,8 +1,8 @@
 """Measures a router on a public data set: a Board, its agents, and every query through `route`.
 
 In scope TCAR's rule holds, which knows no rejection: the guard lets everything in, and what it
-would have done is computed from the score that every decision tells. The one knob, how much
-probability a set holds, is chosen on the validation queries so that sets have TCAR's size.
+would have done is computed from the score that every decision tells. The one knob, the probability
+from which an agent is called, is chosen on the validation queries so that sets have TCAR's size.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 import tempfile
 import time
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from ..agents.spec import Agent
 from ..board import Board
 from ..config import RouterSettings, load_settings
 from ..models.chat import ChatModel
-from ..router.selection import smallest_set
+from ..router.selection import probable
 from ..values import JSON, Decision
 from .metrics import mean
 from .routing_report import Findings, Routed, figures
@@ -35,9 +35,8 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 SET_SIZE = 1.37
 """Agents per query, on average. Source: TCAR, arXiv 2601.04544."""
 COVERAGES = (0.90, 0.95, 0.99)
-COVERAGE_AGENTS = 50
+COVERAGE_AGENTS = 10
 """The most agents of a set where a coverage is promised."""
-LARGEST_MASS = 0.9999
 WARM_UP = 20
 
 
@@ -96,28 +95,26 @@ def measure(
     )
 
 
-def choose_mass(decisions: Sequence[Decision], *, most: int, size: float = SET_SIZE) -> float:
-    """Return the largest mass whose sets over `decisions` have a mean size of at most `size`.
+def choose_least(decisions: Sequence[Decision], *, most: int, size: float = SET_SIZE) -> float:
+    """Return the least probability of an agent whose sets have a mean size of at most `size`.
 
-    Nothing is routed again. A set grows where the mass exceeds what its first agents hold, so
-    these sums are the only places where the mean size changes.
+    Nothing is routed again: a set changes only where the least passes a score of a candidate.
     """
-    sums = {held for one in decisions for held in _sums(one, most) if 0 < held < LARGEST_MASS}
-    places = sorted({*sums, LARGEST_MASS})
+    places = sorted({*(score for one in decisions for score in _scores(one) if score > 0), 1.0})
 
-    def mean_size(mass: float) -> float:
-        return mean_set_size(decisions, mass, most) or 0.0
+    def fits(least: float) -> bool:
+        return (mean_set_size(decisions, least, most) or 0.0) <= size
 
-    return places[max(1, bisect_right(places, size, key=mean_size)) - 1]
+    return places[min(bisect_left(places, True, key=fits), len(places) - 1)]
 
 
-def mean_set_size(decisions: Sequence[Decision], mass: float, most: int) -> float | None:
-    """Return the mean size of the sets that another mass would have given; None of nothing.
+def mean_set_size(decisions: Sequence[Decision], least: float, most: int) -> float | None:
+    """Return the mean size of the sets that another least probability would have given.
 
-    From the candidates. A query of several wishes calls one agent for each, whatever the mass.
+    From the candidates; None of nothing. A query of several wishes calls one agent for each.
     """
     return mean(
-        len(one.agents) if one.parts else len(smallest_set(_scores(one), mass=mass, most=most))
+        len(one.agents) if one.parts else len(probable(_scores(one), least=least)[:most])
         for one in decisions
     )
 
@@ -126,21 +123,14 @@ def _scores(decision: Decision) -> list[float]:
     return [one.score for one in decision.candidates]
 
 
-def _sums(decision: Decision, most: int) -> Iterator[float]:
-    held = 0.0
-    for score in sorted(_scores(decision), reverse=True)[: most - 1]:
-        held += score
-        yield held
-
-
 def measure_coverage(
     house: _House, test: Sequence[Labelled], shots: Shots
 ) -> dict[str, JSON] | None:
     """Return how often the right agents are called where the settings promise a coverage.
 
-    None without examples, from which the promise is calibrated, or where there is no such setting.
+    None without examples, from which the promise is calibrated.
     """
-    if shots == 0 or "coverage" not in RouterSettings.model_fields:
+    if shots == 0:
         return None
     from .routing_report import coverage_figures
 
@@ -160,8 +150,8 @@ def _measure(routing_set: RoutingSet, house: _House, setup: Setup) -> Findings:
     usual = RouterSettings()
     most = usual.max_agents
     decided = [one.decision for one in valid]
-    mass = choose_mass(decided, most=most) if decided else usual.mass
-    router = {"policy": setup.policy, "mass": mass}
+    least = choose_least(decided, most=most) if decided else usual.min_probability
+    router = {"policy": setup.policy, "min_probability": least}
     with house.board(router) as board:
         house.warm_up(board, routing_set.valid)
         before = house.calls()
@@ -169,12 +159,14 @@ def _measure(routing_set: RoutingSet, house: _House, setup: Setup) -> Findings:
         calls = house.calls() - before
         two_label = house.ask(board, "two labels", routing_set.two_label)
     outside = [Labelled(query=query, labels=frozenset()) for query in routing_set.oos_test]
-    with house.board({**by_retrieval, "mass": mass}) as board:
-        oos = house.ask(board, "out of scope", outside, offered=routing_set.offered)
+    oos: tuple[Routed, ...] = ()
+    if outside:
+        with house.board({**by_retrieval, "min_probability": least}) as board:
+            oos = house.ask(board, "out of scope", outside, offered=routing_set.offered)
     return Findings(
-        mass=mass,
+        min_probability=least,
         valid_queries=len(valid),
-        valid_set_size=mean_set_size(decided, mass, most),
+        valid_set_size=mean_set_size(decided, least, most),
         test=test,
         two_label=two_label,
         oos=oos,
@@ -207,6 +199,7 @@ class _House:
         )
         with Board(settings, models=self._setup.models) as board:
             board.register_all(self._agents)
+            board.prepare_sync()
             yield board
 
     def ask(

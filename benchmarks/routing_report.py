@@ -87,7 +87,7 @@ class Routed:
 class Findings:
     """All that was routed; `llm_calls` were made for `test`."""
 
-    mass: float
+    min_probability: float
     valid_queries: int
     valid_set_size: float | None
     test: tuple[Routed, ...]
@@ -116,7 +116,7 @@ def figures(found: Findings) -> dict[str, JSON]:
         "p95_ms": _round(quantile(took, 0.95), 2) if took else None,
         "llm_calls": found.llm_calls,
         "cost_usd": None if cost is None else float(cost),
-        "mass": found.mass,
+        "min_probability": found.min_probability,
         "valid_queries": found.valid_queries,
         "valid_mean_set_size": _round(found.valid_set_size, 4),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -13,11 +13,10 @@ from typer.testing import CliRunner, Result
 from callboard import ModelUnavailable, ScriptedModel
 from callboard.app.cli import app
 from callboard.benchmarks.metrics import wilson
-from callboard.benchmarks.routing import LARGEST_MASS, Setup, choose_mass, measure
+from callboard.benchmarks.routing import Setup, choose_least, mean_set_size, measure
 from callboard.benchmarks.routing_report import Routed
 from callboard.benchmarks.sets import SETS, Labelled, load_set
 from callboard.router.scoring import GUARD_THRESHOLD
-from callboard.router.selection import smallest_set
 from callboard.values import Candidate, Decision, Part
 
 MODELS = """
@@ -174,34 +173,29 @@ def test_a_model_that_is_down_is_seen_and_costs_nobody_knows_what(
 def test_the_settings_of_the_user_do_not_change_the_router(data: Path, tmp_path: Path) -> None:
     plain = bench_json("--data", str(data), "--set", "hwu64")
     (tmp_path / "callboard.toml").write_text(
-        "[router]\nmass = 0.2\nmax_agents = 1\nguard_threshold = 0.9\n", encoding="utf-8"
+        "[router]\nmin_probability = 0.2\nmax_agents = 1\nguard_threshold = 0.9\n", encoding="utf-8"
     )
     found = bench_json("--data", str(data), "--set", "hwu64")
-    for name in ("mass", "mean_set_size", "label_in_set"):
+    for name in ("min_probability", "mean_set_size", "label_in_set"):
         assert found[name] == plain[name]
 
 
-def test_the_mass_is_the_largest_whose_sets_are_small_enough() -> None:
+def test_the_least_probability_is_the_smallest_whose_sets_are_small_enough() -> None:
     decisions = [decision(0.6, 0.3, 0.1), decision(0.5, 0.4, 0.1), decision(0.8, 0.1, 0.1)]
-
-    def mean_size(mass: float) -> float:
-        sets = [smallest_set([c.score for c in d.candidates], mass=mass, most=3) for d in decisions]
-        return sum(map(len, sets)) / 3
-
-    mass = choose_mass(decisions, most=3, size=1.37)
-    assert mass == 0.6  # above it, two of the three sets hold two agents
-    assert mean_size(mass) == pytest.approx(4 / 3)
-    assert mean_size(mass + 0.001) > 1.37
-    assert choose_mass(decisions, most=3, size=1.0) == 0.5
-    assert choose_mass(decisions, most=3, size=3.0) == LARGEST_MASS
-    assert choose_mass(decisions, most=1, size=1.0) == LARGEST_MASS
+    least = choose_least(decisions, most=3, size=1.37)
+    assert least == 0.4  # from 0.3 on, two of the three sets hold two agents
+    assert mean_set_size(decisions, least, 3) == pytest.approx(4 / 3)
+    assert mean_set_size(decisions, 0.3, 3) == pytest.approx(5 / 3)
+    assert choose_least(decisions, most=3, size=1.0) == 0.5
+    assert choose_least(decisions, most=3, size=3.0) == 0.1
+    assert choose_least(decisions, most=1, size=1.0) == 0.1
 
 
-def test_a_query_of_several_wishes_counts_its_agents_whatever_the_mass() -> None:
+def test_a_query_of_several_wishes_counts_its_agents_whatever_the_least() -> None:
     parts = (Part(text="x", agents=("a",)), Part(text="y", agents=("b",)))
     several = decision(0.9, 0.9, agents=("a", "b"), parts=parts)
     single = [decision(0.6, 0.3, 0.1), decision(0.5, 0.4, 0.1)]
-    assert choose_mass([several, *single], most=3, size=1.37) == 0.5
+    assert choose_least([several, *single], most=3, size=1.37) == 0.5
 
 
 def test_retrieval_ranks_by_probability_and_a_model_by_its_word() -> None:

@@ -181,7 +181,8 @@ def test_a_prompt_can_not_choose_an_agent_that_does_not_exist(make_board) -> Non
 
 def test_unsure_retrieval_asks_the_reasoning_router(make_board) -> None:
     judge = ScriptedModel(['{"reason": "It is about dates.", "agents": ["dates"]}'])
-    board = with_agents(make_board(judge, router={"sure": 1.0, "guard_threshold": 0.01}))
+    router = {"policy": "reasoning", "guard_threshold": 0.01}
+    board = with_agents(make_board(judge, router=router))
     run = board.run_sync("multiply days")
     assert run.decision is not None
     assert run.decision.method == "reasoning"
@@ -280,9 +281,9 @@ def test_a_given_history_is_kept_with_the_order() -> None:
 
 
 def test_a_given_history_is_routed_by(board: Board) -> None:
-    alone = board.route_sync("and of 80?")
+    alone = board.route_sync("and the other one?")
     given = [Exchange(query="What is 15% of 240?", answer="36")]
-    after = board.route_sync("and of 80?", history=given)
+    after = board.route_sync("and the other one?", history=given)
     assert not alone.in_scope
     assert after.agents == ("calculator",)
 
