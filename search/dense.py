@@ -7,9 +7,9 @@ from threading import Lock
 
 import numpy as np
 
-from ..errors import InvalidInput
 from .encoder import Vectors
 from .hits import Hit, Slots
+from .vectors import fitted, lone_faiss, products
 
 
 class DenseIndex:
@@ -39,7 +39,7 @@ class DenseIndex:
         Raises:
             InvalidInput: the vectors do not fit; nothing was changed.
         """
-        rows = self.fitted(vectors, len(ids))
+        rows = fitted(vectors, (len(ids), self.dim))
         last = {id_: row for row, id_ in enumerate(ids)}
         with self._lock:
             self._remove(last)
@@ -54,16 +54,12 @@ class DenseIndex:
 
     def search(self, vectors: Vectors, k: int) -> list[list[Hit]]:
         """Return for each of `(q, dim)` vectors its k nearest, the nearest first."""
-        import faiss
-
-        rows = self.fitted(vectors, len(vectors))
+        rows = fitted(vectors, (len(vectors), self.dim))
         with self._lock:
             k = min(k, len(self))
             if k <= 0 or not len(rows):
                 return [[] for _ in rows]
-            # Threads that wait for each other take 50 ms instead of 1 on a busy machine. This
-            # holds for the calling thread alone.
-            faiss.omp_set_num_threads(1)
+            lone_faiss()
             scores, numbers = self._index.search(rows, k)
             return [
                 [Hit(self.slots.id(number), score) for number, score in zip(*found, strict=True)]
@@ -72,31 +68,15 @@ class DenseIndex:
 
     def scores(self, vector: Vectors) -> dict[str, float]:
         """Return the inner product of `(dim,)` with every entry."""
-        (row,) = self.fitted(vector[None], 1)
+        (row,) = fitted(vector[None], (1, self.dim))
         with self._lock:
             return self.slots.scores(self._scores(row))
 
     def slot_scores(self, vector: Vectors) -> Vectors:
         """Return the same by slot, `(slots.size,)`; NaN where a slot is free."""
-        (row,) = self.fitted(vector[None], 1)
+        (row,) = fitted(vector[None], (1, self.dim))
         with self._lock:
             return self._scores(row)
-
-    def fitted(self, vectors: Vectors, n: int) -> Vectors:
-        """Return the vectors as FAISS wants them.
-
-        Raises:
-            InvalidInput: they are not `(n, dim)`, or hold NaN or infinity.
-        """
-        rows = np.ascontiguousarray(vectors, dtype=np.float32)
-        if rows.shape != (n, self.dim):
-            raise InvalidInput(
-                f"Vectors of shape {rows.shape} do not fit: {(n, self.dim)} is needed. "
-                "Encode all texts of one index with the same encoder."
-            )
-        if not np.isfinite(rows).all():
-            raise InvalidInput("A vector holds NaN or infinity. Encode its text again.")
-        return rows
 
     def _scores(self, row: Vectors) -> Vectors:
         import faiss
@@ -107,8 +87,7 @@ class DenseIndex:
             # FAISS's own memory, not a copy: valid until the index changes.
             matrix = faiss.rev_swig_ptr(self._flat.get_xb(), n * self.dim).reshape(n, self.dim)
             numbers = faiss.vector_to_array(self._index.id_map)
-            # Not `@`, whose threads wait for each other too.
-            scores[numbers] = np.einsum("ij,j->i", matrix, row)
+            scores[numbers] = products(matrix, row)
         return scores
 
     def _remove(self, ids: Iterable[str]) -> None:

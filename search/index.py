@@ -14,6 +14,7 @@ from .encoder import Vectors
 from .fusion import fuse
 from .hits import top
 from .lexical import LexicalIndex
+from .vectors import fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class SearchIndex:
             raise InvalidInput(f"Vectors of shape {vectors.shape} came; (n, dim) is needed.")
         with self._lock:
             dense = DenseIndex(vectors.shape[1]) if self._dense is None else self._dense
-            rows = dense.fitted(vectors, len(ids))
+            rows = fitted(vectors, (len(ids), dense.dim))
             # Both number their slots alike, because they see the same changes in the same order.
             self._lexical.add(ids, texts)
             dense.add(ids, rows)
