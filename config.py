@@ -68,6 +68,8 @@ class ModelSettings(Section):
     json_schema: bool = True
     reasoning: bool = True
     """Able to judge: may be asked to route and to merge answers."""
+    logprobs: bool = False
+    """Its endpoint tells how likely each token was (`logprobs` and `top_logprobs`)."""
     timeout_s: float = Field(default=60.0, gt=0)
     retries: int = Field(default=2, ge=0, le=10)
 

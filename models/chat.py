@@ -41,7 +41,11 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """One question to a model; `json_schema` is the form of the answer, where it is offered."""
+    """One question to a model; `json_schema` is the form of the answer, where it is offered.
+
+    `top_logprobs` (0..20) asks how likely that many tokens were at each position of the answer;
+    only models whose settings say `logprobs` are asked for it.
+    """
 
     messages: tuple[Message, ...]
     max_tokens: int = 512
@@ -50,11 +54,28 @@ class ChatRequest:
     json_schema: Mapping[str, Any] | None = None
     stop: tuple[str, ...] = ()
     timeout_s: float | None = None
+    top_logprobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenLogprobs:
+    """One token of an answer: its natural log-probability, and those of tokens it might have been.
+
+    `alternatives` are (text, log-probability), the likeliest first. Servers count them before a
+    schema forbids tokens, so the token that was written need not be among them.
+    """
+
+    token: str
+    logprob: float
+    alternatives: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatReply:
-    """What a model answered, what it used and how long it took."""
+    """What a model answered, what it used and how long it took.
+
+    `logprobs` has one entry per token, and none where the endpoint told none.
+    """
 
     text: str
     model: str
@@ -63,6 +84,7 @@ class ChatReply:
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str | None = None
     attempts: int = 1
+    logprobs: tuple[TokenLogprobs, ...] = ()
 
 
 class ChatModel(Protocol):

@@ -23,12 +23,12 @@ from ..config import ModelSettings, PriceSettings
 from ..errors import ConfigurationError, UnknownName, nearest
 from ..values import Meter
 from .attempts import Call
-from .chat import ChatModel, ChatReply, ChatRequest
+from .chat import ChatModel, ChatReply, ChatRequest, TokenLogprobs
 from .embedded import EmbeddedServer
 from .failures import CallFailed, Target, broken_off, describe, unreadable
 from .prices import FREE, PriceBook, upper_bound
 from .weights import Weights
-from .wire import parameters, reply, usage
+from .wire import logprobs, parameters, reply, usage
 
 """Prefix of models that are served in this process from weights in the cache."""
 
@@ -214,7 +214,8 @@ class Endpoint:
             response = await _litellm().acompletion(**self._arguments(request))
             choice = response.choices[0]
             text, calls = choice.message.content or "", choice.message.tool_calls
-            return reply(self._model, text, calls, choice.finish_reason, usage(response))
+            told = usage(response)
+            return reply(self._model, text, calls, choice.finish_reason, told, logprobs(choice))
         except Exception as error:  # noqa: BLE001 - LiteLLM raises anything, IndexError included
             failed = describe(error, self._target)
         raise failed
@@ -225,6 +226,7 @@ class Endpoint:
         # Without this option endpoints tell no usage at the end of a stream.
         arguments |= {"stream": True, "stream_options": {"include_usage": True}}
         pieces: list[str] = []
+        tokens: list[TokenLogprobs] = []
         calls_tools = False
         try:
             response = await _litellm().acompletion(**arguments)
@@ -234,12 +236,14 @@ class Endpoint:
                         continue
                     delta = chunk.choices[0].delta
                     calls_tools |= bool(delta.tool_calls)
+                    tokens += logprobs(chunk.choices[0])
                     if delta.content:
                         pieces.append(delta.content)
                         yield delta.content
             finally:
                 await response.aclose()
             whole = self._streamed(response, "".join(pieces), calls_tools)
+            whole = replace(whole, logprobs=tuple(tokens))
         except CallFailed as error:
             failed = error
         except Exception as error:  # noqa: BLE001 - as above

@@ -6,7 +6,10 @@ from typing import Any
 
 from ..config import ModelSettings
 from ..values import UNKNOWN_USAGE, Usage
-from .chat import ChatReply, ChatRequest, Message, ToolCall, ToolSpec
+from .chat import ChatReply, ChatRequest, Message, TokenLogprobs, ToolCall, ToolSpec
+
+LEAST_LOGPROB = -1000.0
+"""Below this a token is impossible; some servers send -Infinity, which is no JSON number."""
 
 
 def parameters(request: ChatRequest, settings: ModelSettings) -> dict[str, Any]:
@@ -26,11 +29,18 @@ def parameters(request: ChatRequest, settings: ModelSettings) -> dict[str, Any]:
         strict = schema.get("additionalProperties") is False
         form = {"name": "answer", "schema": schema, "strict": strict}
         sent["response_format"] = {"type": "json_schema", "json_schema": form}
+    if request.top_logprobs is not None and settings.logprobs:
+        sent |= {"logprobs": True, "top_logprobs": request.top_logprobs}
     return sent
 
 
 def reply(
-    model: str, text: str, calls: Any, finish_reason: str | None, told: Usage | None
+    model: str,
+    text: str,
+    calls: Any,
+    finish_reason: str | None,
+    told: Usage | None,
+    logprobs: tuple[TokenLogprobs, ...] = (),
 ) -> ChatReply:
     """Return what came back; `calls` are LiteLLM's tool calls, `told` what the endpoint counted."""
     return ChatReply(
@@ -43,6 +53,7 @@ def reply(
             for call in calls or ()
         ),
         finish_reason=finish_reason,
+        logprobs=logprobs,
     )
 
 
@@ -56,6 +67,21 @@ def usage(response: Any) -> Usage | None:
         return None
     return Usage(
         input_tokens=told.prompt_tokens, output_tokens=told.completion_tokens, cost_usd=None
+    )
+
+
+def logprobs(choice: Any) -> tuple[TokenLogprobs, ...]:
+    """Return the log-probabilities of a choice, whole or streamed; none where none were told."""
+    told = getattr(choice, "logprobs", None)
+    return tuple(
+        TokenLogprobs(
+            token=entry.token,
+            logprob=max(entry.logprob, LEAST_LOGPROB),
+            alternatives=tuple(
+                (other.token, max(other.logprob, LEAST_LOGPROB)) for other in entry.top_logprobs
+            ),
+        )
+        for entry in getattr(told, "content", None) or ()
     )
 
 

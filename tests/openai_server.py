@@ -22,7 +22,8 @@ class Reply:
 
     `usage` (input, output) tokens, None: the endpoint does not tell. `tool_calls` (name, JSON
     arguments). `cut_after` drops the connection after so many pieces of a stream, or in the middle
-    of a plain body. `body` is sent as it is, instead of a completion.
+    of a plain body. `body` is sent as it is, instead of a completion. `logprobs` (token,
+    log-probability, alternatives) are told if the request asks.
     """
 
     text: str = "Fine."
@@ -36,9 +37,12 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     error: str = "scripted error"
     body: bytes | None = None
+    logprobs: tuple[tuple[str, float, dict[str, float]], ...] = ()
 
     @property
     def pieces(self) -> list[str]:
+        if self.logprobs:
+            return [token for token, _, _ in self.logprobs]
         words = self.text.split(" ")
         return [word if i == 0 else f" {word}" for i, word in enumerate(words)]
 
@@ -47,6 +51,16 @@ class Reply:
         return [
             {"id": f"call_{i}", "type": "function", "function": {"name": n, "arguments": a}}
             for i, (n, a) in enumerate(self.tool_calls)
+        ]
+
+    @property
+    def tokens(self) -> list[dict[str, Any]]:
+        def entry(token: str, logprob: float) -> dict[str, Any]:
+            return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
+
+        return [
+            {**entry(token, logprob), "top_logprobs": [entry(*other) for other in others.items()]}
+            for token, logprob, others in self.logprobs
         ]
 
     @property
@@ -189,6 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
             "model": request["model"],
             "choices": [{"index": 0, "message": message, "finish_reason": reply.finish}],
         }
+        if request.get("logprobs") and reply.logprobs:
+            body["choices"][0]["logprobs"] = {"content": reply.tokens}
         if reply.usage_json:
             body["usage"] = reply.usage_json
         data = json.dumps(body).encode()
@@ -216,7 +232,10 @@ class _Handler(BaseHTTPRequestHandler):
             if reply.cut_after is not None and sent > reply.cut_after:
                 self.close_connection = True
                 return
-            self._event(request, {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+            choice: dict[str, Any] = {"index": 0, "delta": delta, "finish_reason": None}
+            if request.get("logprobs") and reply.logprobs and delta.get("content"):
+                choice["logprobs"] = {"content": [reply.tokens[sent - 1]]}
+            self._event(request, {"choices": [choice]})
             time.sleep(reply.piece_delay_s)
         self._event(
             request, {"choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish}]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from contextlib import aclosing
 from decimal import Decimal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from openai_server import Reply
 
+from callboard.codec import from_json, to_json
 from callboard.config import EMBEDDED_MODEL, ModelSettings, PriceSettings
 from callboard.errors import (
     BadModelOutput,
@@ -19,10 +21,18 @@ from callboard.errors import (
     ModelUnavailable,
     UnknownName,
 )
-from callboard.models.chat import ChatReply, ChatRequest, Message, ToolCall, ToolSpec
+from callboard.models.chat import (
+    ChatReply,
+    ChatRequest,
+    Message,
+    TokenLogprobs,
+    ToolCall,
+    ToolSpec,
+)
 from callboard.models.check import check_models
 from callboard.models.gateway import Gateway
 from callboard.models.prices import PriceBook, input_bound
+from callboard.models.wire import LEAST_LOGPROB
 from callboard.values import Usage
 
 # LiteLLM ignores its own use of a deprecated pydantic attribute, but pytest resets its filter.
@@ -57,6 +67,57 @@ async def test_a_reply_has_text_usage_price_and_latency(
     assert reply.latency_s > 0
     assert meter.settled == [reply.usage]
     assert meter.open == 0
+
+
+LIKELY = Reply(
+    text='{"agent": "billing"}',
+    logprobs=(
+        ('{"agent": "', -0.01, {'{"agent": "': -0.01, "I": -5.0}),
+        ("bill", -0.5, {"bill": -0.5, "dates": -1.25, "odd": -math.inf}),
+        ('ing"}', -0.001, {}),
+    ),
+)
+
+
+@PROVIDERS
+@STREAMED
+async def test_log_probabilities_are_told_where_the_settings_say_so(
+    provider, streamed, serve, connect, meter, request_for
+):
+    server = serve(LIKELY)
+    gateway = connect(server, model=f"{provider}/tiny", logprobs=True)
+    reply = await ask(gateway, request_for(top_logprobs=5), meter, streamed)
+    assert (server.requests[0]["logprobs"], server.requests[0]["top_logprobs"]) == (True, 5)
+    assert "".join(token.token for token in reply.logprobs) == reply.text
+    assert reply.logprobs[1] == TokenLogprobs(
+        token="bill",
+        logprob=-0.5,
+        alternatives=(("bill", -0.5), ("dates", -1.25), ("odd", LEAST_LOGPROB)),
+    )
+    assert from_json(ChatReply, to_json(reply)) == reply
+
+
+@STREAMED
+@pytest.mark.parametrize(
+    ("offered", "asked"), [(False, 5), (True, None)], ids=["not offered", "not asked for"]
+)
+async def test_log_probabilities_are_not_asked_for_in_vain(
+    offered, asked, streamed, serve, connect, meter, request_for
+):
+    server = serve(LIKELY)
+    gateway = connect(server, logprobs=offered)
+    reply = await ask(gateway, request_for(top_logprobs=asked), meter, streamed)
+    assert reply.logprobs == ()
+    assert not {"logprobs", "top_logprobs"} & set(server.requests[0])
+
+
+@STREAMED
+async def test_an_endpoint_that_tells_no_log_probabilities_still_answers(
+    streamed, serve, connect, meter, request_for
+):
+    gateway = connect(serve("Fine."), logprobs=True)
+    reply = await ask(gateway, request_for(top_logprobs=5), meter, streamed)
+    assert (reply.text, reply.logprobs) == ("Fine.", ())
 
 
 @STREAMED

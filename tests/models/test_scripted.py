@@ -9,7 +9,7 @@ import pytest
 
 from callboard.config import PriceSettings
 from callboard.errors import BadModelOutput, ConfigurationError, ModelUnavailable, TimedOut
-from callboard.models.chat import ChatReply
+from callboard.models.chat import ChatReply, TokenLogprobs
 from callboard.models.scripted import ScriptedModel
 from callboard.values import UNKNOWN_USAGE, Usage
 
@@ -30,6 +30,16 @@ async def test_a_function_answers_every_request(connect, meter, request_for):
     gateway = connect(replacements={"main": script})
     for text in ("a", "b"):
         assert (await gateway.ask("main", request_for(text), meter=meter)).text == text.upper()
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+async def test_it_tells_scripted_log_probabilities(streamed, connect, meter, request_for):
+    likely = TokenLogprobs(token="Yes", logprob=-0.1, alternatives=(("Yes", -0.1), ("No", -2.3)))
+    whole = ChatReply(text="Yes", model="m", usage=Usage(), latency_s=0.0, logprobs=(likely,))
+    gateway = connect(replacements={"main": ScriptedModel([whole])})
+    listen = (lambda _text: None) if streamed else None
+    reply = await gateway.ask("main", request_for(), meter=meter, on_text=listen)
+    assert reply.logprobs == (likely,)
 
 
 async def test_more_questions_than_lines_is_an_error_that_says_so(connect, meter, request_for):
