@@ -18,7 +18,9 @@ from .retrieval import AgentScore, Retrieval
 from .selection import probable
 
 JUDGED_SHARE = 0.4
-"""What the mean of an agent's probability and the model's word (0 or 1) must reach."""
+"""What the mean of an agent's probability and the model's word must reach."""
+_DISTRUST = 0.5
+"""How much the word counts whose reason and ids disagree."""
 SHOWN = 8
 """Candidates kept with a decision, besides those chosen."""
 
@@ -60,8 +62,12 @@ def combine(
 ) -> Decision:
     """Let the model's word and the probabilities decide together; neither overrules the other."""
     best = best_scores(retrieval)
+    weights = judgement.weights or {}
+    trust = 1.0 if judgement.consistent else _DISTRUST
     word = {
-        name: (score.probability + (name in judgement.agents)) / 2 for name, score in best.items()
+        name: (score.probability + trust * max(name in judgement.agents, weights.get(name, 0.0)))
+        / 2
+        for name, score in best.items()
     }
     agents = tuple(
         sorted(
@@ -76,7 +82,7 @@ def combine(
         retrieved,
         agents=agents,
         method="reasoning",
-        reason=judgement.reason or "The model gave no reason.",
+        reason=_judged_reason(judgement),
         confidence=round(min((word[name] for name in agents), default=1.0), 4),
         in_scope=in_scope,
         candidates=candidates(retrieval, agents, judged=judgement.agents),
@@ -86,6 +92,13 @@ def combine(
         ),
         cost_usd=judgement.cost_usd,
     )
+
+
+def _judged_reason(judgement: Judgement) -> str:
+    reason = judgement.reason or "The model gave no reason."
+    if judgement.consistent:
+        return reason
+    return f"{reason} (This reason and the model's choice disagree, so its word counts half.)"
 
 
 def pin(names: Sequence[str], snapshot: Snapshot, retrieval: Retrieval) -> Decision:

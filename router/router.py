@@ -20,7 +20,8 @@ from ..models.journal import Journal
 from ..values import Decision, Exchange, MemoryModule, Tier
 from .choice import choose, combine, pin, shortlist
 from .guard import Verdict, judge_scope
-from .reasoning import judge
+from .prompt import Case
+from .reasoning import ReasoningRouter
 from .retrieval import Retrieval, RetrievalRouter
 from .scoring import GUARD_THRESHOLD
 
@@ -46,6 +47,7 @@ class Router:
         self._retrieval = retrieval
         self._settings = settings
         self._gateway = gateway
+        self._reasoning = ReasoningRouter(settings.model, reading=settings.reading)
         given = settings.guard_threshold
         self._threshold = GUARD_THRESHOLD if given is None else given
 
@@ -127,16 +129,15 @@ class Router:
         journal: Journal,
     ) -> Decision:
         names = shortlist(retrieval, self._settings.shortlist)
-        agents = [snapshot.by_name[name].agent for name in names]
+        case = Case(
+            query=question.query,
+            shortlist=tuple(snapshot.by_name[name].agent for name in names),
+            max_agents=self._settings.max_agents,
+            history=question.history,
+            registry_version=retrieval.registry_version,
+        )
         try:
-            judgement = await judge(
-                self._settings.model,
-                question.query,
-                agents,
-                journal,
-                max_agents=self._settings.max_agents,
-                history=question.history,
-            )
+            judgement = await self._reasoning.judge(case, journal)
         except CallboardError as error:
             note = f"The reasoning router could not judge ({error}); retrieval decided."
             return replace(
