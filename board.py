@@ -20,8 +20,18 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, TypeVar, Unpa
 from .config import Settings, load_settings
 from .errors import InvalidInput
 from .pipelines.house import House
-from .pipelines.order import Order, make_order
-from .values import Decision, Event, Exchange, Feedback, MemoryBudget, Run, Scope
+from .pipelines.order import Order, amount_of, make_order
+from .values import (
+    Checkup,
+    Decision,
+    Event,
+    Exchange,
+    Feedback,
+    MemoryBudget,
+    Run,
+    Scope,
+    Suggestion,
+)
 
 if TYPE_CHECKING:
     from .agents.registry import Registered
@@ -151,6 +161,40 @@ class Board:
             return function
 
         return register
+
+    async def check_agents(self) -> Checkup:
+        """Tell how well the agents can be told apart, by their own examples and everyday queries.
+
+        No model is asked.
+        """
+        house = self._house
+        return await house.loop.wait_async(house.check_agents())
+
+    def check_agents_sync(self) -> Checkup:
+        """`check_agents`, for code that is not async."""
+        house = self._house
+        return house.loop.wait(house.check_agents())
+
+    async def suggest(
+        self, agents: Sequence[str] | None = None, *, budget_usd: Money | None = None
+    ) -> tuple[Suggestion, ...]:
+        """Have the router's model suggest descriptions and example queries; nothing is saved.
+
+        Without names, for the agents that lose examples to others or attract those of others.
+
+        Raises:
+            UnknownName: one of the agents can't be called.
+            CallboardError: a call failed, or its answer can't be used.
+        """
+        house, limit = self._house, amount_of(budget_usd)
+        return await house.loop.wait_async(house.suggest(agents, limit))
+
+    def suggest_sync(
+        self, agents: Sequence[str] | None = None, *, budget_usd: Money | None = None
+    ) -> tuple[Suggestion, ...]:
+        """`suggest`, for code that is not async."""
+        house, limit = self._house, amount_of(budget_usd)
+        return house.loop.wait(house.suggest(agents, limit))
 
     def unregister(self, name: str) -> None:
         """Remove an agent; the next query no longer sees it.

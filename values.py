@@ -366,6 +366,56 @@ class Feedback:
     created_at: datetime
 
 
+# Agents looked at -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """An example `query` of `agent` for which `other` came first, with their probabilities."""
+
+    agent: str
+    other: str
+    query: str
+    probability: float
+    other_probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentCheck:
+    """How one agent is found.
+
+    Of its `examples`, `tried` were asked as if they were not its own, and it was `first` for so
+    many; it `attracts` so many of others. `hub_share` is the share of everyday queries for which it
+    is first, where that is suspiciously large, else 0.
+    """
+
+    agent: str
+    examples: int
+    tried: int
+    first: int
+    attracts: int
+    hub_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkup:
+    """What `Board.check_agents` found; `alike` are pairs that say the same, with their cosine."""
+
+    agents: tuple[AgentCheck, ...]
+    confusions: tuple[Confusion, ...]
+    alike: tuple[tuple[str, str, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A description and further example queries that a model suggests for an agent, and why."""
+
+    agent: str
+    description: str
+    examples: tuple[str, ...]
+    reason: str
+
+
 # Events ----------------------------------------------------------------------------------------
 
 

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ..values import JSON, Decision, Feedback, Run, Step, Usage, known_cost, total_cost
+from ..values import (
+    JSON,
+    Checkup,
+    Decision,
+    Feedback,
+    Run,
+    Step,
+    Suggestion,
+    Usage,
+    known_cost,
+    total_cost,
+)
 
 if TYPE_CHECKING:
     from ..agents.registry import Registered
@@ -40,6 +51,22 @@ def run_json(run: Run) -> dict[str, JSON]:
     }
 
 
+def checkup_json(checkup: Checkup) -> dict[str, JSON]:
+    """Return what a check of the agents found as one JSON object."""
+    return {
+        "agents": [asdict(one) for one in checkup.agents],
+        "confusions": [asdict(one) for one in checkup.confusions],
+        "alike": [
+            {"agents": [one, other], "cosine": cosine} for one, other, cosine in checkup.alike
+        ],
+    }
+
+
+def suggestion_json(suggestion: Suggestion) -> dict[str, JSON]:
+    """Return a suggestion as one JSON object."""
+    return {**asdict(suggestion), "examples": list(suggestion.examples)}
+
+
 def decision_json(decision: Decision) -> dict[str, JSON]:
     """Return a decision as one JSON object."""
     return {
@@ -58,6 +85,7 @@ def decision_json(decision: Decision) -> dict[str, JSON]:
             for candidate in decision.candidates
         ],
         "parts": [{"text": part.text, "agents": list(part.agents)} for part in decision.parts],
+        "left_out": list(decision.left_out),
         "tiers": dict(decision.tiers),
         "guard_score": decision.guard_score,
         "guard_threshold": decision.guard_threshold,

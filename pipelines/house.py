@@ -6,9 +6,10 @@ Routing alone needs no graph and no model library, so that `callboard route` is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -30,7 +31,7 @@ from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder
 from ..store.engine import Store
 from ..store.feedback import Vote
-from ..values import Decision, Event, Exchange, Run, Scope
+from ..values import Checkup, Decision, Event, Exchange, Run, Scope, Suggestion
 from .feedback import FeedbackDesk
 from .loop import LoopThread
 from .order import HISTORY, Order
@@ -98,6 +99,39 @@ class House:
         """Get ready for queries."""
         router = await self._ready_router()
         await router.settle(await self.store.call(self.registry.snapshot, scope))
+
+    async def check_agents(self) -> Checkup:
+        """Tell how well the agents can be told apart."""
+        router = await self._ready_router()
+        return await router.check_up(await self.store.call(self.registry.snapshot, self._tenant))
+
+    async def suggest(
+        self, names: Sequence[str] | None, limit_usd: Decimal | None
+    ) -> tuple[Suggestion, ...]:
+        """Suggest descriptions for agents; None: for those that lose queries or attract others'."""
+        from ..router.describing import suggest
+
+        checkup = await self.check_agents()
+        snapshot = await self.store.call(self.registry.snapshot, self._tenant)
+        agents = {one.agent.name: one.agent for one in snapshot.live}
+        if names is None:
+            names = [one.agent for one in checkup.agents if one.first < one.tried or one.attracts]
+        else:
+            check_names(names, snapshot)
+        meter = self.store.ledger.meter(
+            self._tenant,
+            f"suggest-{uuid4().hex}",
+            limit_usd=limit_usd,
+            allow_unpriced=self._settings.limits.allow_unpriced,
+        )
+        journal = UnrecordedJournal(self.gateway, meter)
+        model = self._settings.router.model
+        return tuple(
+            [
+                await suggest(model, agents[name], checkup.confusions, agents, journal)
+                for name in names
+            ]
+        )
 
     async def start(self, scope: Scope, order: Order) -> str:
         """Begin a run and return its id."""

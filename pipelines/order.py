@@ -76,7 +76,7 @@ def make_order(
         agents=None if agents is None else tuple(agents),
         exclude=tuple(exclude),
         memory=memory,
-        budget_usd=_amount(budget_usd),
+        budget_usd=amount_of(budget_usd),
         history=None if history is None else _told(history, query_chars),
     )
 
@@ -111,7 +111,12 @@ def _told(history: Sequence[Exchange], most: int) -> tuple[Exchange, ...]:
     return last
 
 
-def _amount(budget_usd: Decimal | float | str | None) -> Decimal | None:
+def amount_of(budget_usd: Decimal | float | str | None) -> Decimal | None:
+    """Return a budget in US dollars as people write it; None is no budget.
+
+    Raises:
+        InvalidInput: it is no amount, or negative.
+    """
     if budget_usd is None:
         return None
     try:

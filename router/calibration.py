@@ -25,14 +25,18 @@ _TEMPERATURES = np.geomspace(0.5, 3.0, 26)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """A held-out example: the relevance of all that were compared, whose it is, and its margin.
+    """A held-out example of `agent`: who was compared, best first, with what relevance `(n,)`."""
 
-    `right` is the place of its agent in `relevance`, None if it was not among those compared.
-    """
-
+    agent: str
+    query: str
+    names: tuple[str, ...]
     relevance: Vectors
-    right: int | None
     margin: float
+
+    @property
+    def right(self) -> int | None:
+        """The place of its agent in `names`; None if it was not among those compared."""
+        return self.names.index(self.agent) if self.agent in self.names else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,8 @@
 """The agents of a board, ready to be compared with queries.
 
 Two stages. All agents are compared by what costs one product each; the best of them by every
-example and every token of their descriptions.
+example and every token of their descriptions. In a large catalogue not even the first stage sees
+all: an approximate index and the words of the query say who may be near.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from ..search.approximate import ApproximateIndex
 from ..search.encoder import Vectors
 from ..search.hits import Slots, top
 from ..search.lexical import LexicalIndex
@@ -24,6 +26,12 @@ from .scoring import Signals, first_scores, relevance
 
 COMPARED = 32
 """Agents that reach the second stage."""
+LARGE = 10_000
+"""From this many agents on, the first stage sees those alone that may be near."""
+_NEAR, _WORDED = 300, 100
+"""Directions, and texts with words of the query, that say who may be near."""
+_KINDS = 3
+"""Directions of an agent: its name, all that it says, all its examples."""
 _NEAREST = 3
 """Examples whose mean counts: one may be a slip, all would hide that an agent has several uses."""
 
@@ -61,6 +69,7 @@ class AgentIndex:
         self._known: dict[str, Knowledge] = {}
         # By slot: the directions of name, of all that is said, and of all examples.
         self._directions = np.zeros((3, 0, len(usual)), np.float32)
+        self._near = ApproximateIndex(len(usual), exact_below=LARGE)
         self._examples = np.zeros(0, np.float32)
         self._used = np.zeros(0, bool)
         self._taken_by: tuple[Heads, NDArray[np.int64]] | None = None
@@ -87,6 +96,8 @@ class AgentIndex:
                 self._examples[slot] = len(one.examples)
                 self._used[slot] = True
                 self._known[name] = one
+                ids = self._near_ids(slot, one)
+                self._near.add(ids, self._directions[[id_ % _KINDS for id_ in ids], slot])
             self._taken_by = None
 
     def remove(self, names: Iterable[str]) -> None:
@@ -108,6 +119,15 @@ class AgentIndex:
                 return []
             return self._compare(query, heads, exclude, also)
 
+    @property
+    def due(self) -> bool:
+        """Whether `rebuild` would make comparing quicker, or keep it as good as it was."""
+        return self._near.due
+
+    def rebuild(self) -> None:
+        """Learn anew who is near in a large catalogue. Blocks for seconds, and no one else."""
+        self._near.rebuild()
+
     def evidence(self, name: str, vector: Vectors) -> Evidence:
         """Return what is nearest to a query's vector `(dim,)` in an agent."""
         known = self._known[name]
@@ -128,28 +148,41 @@ class AgentIndex:
         exclude: Collection[str],
         also: Collection[str],
     ) -> list[Match]:
-        size = self._slots.size
         centred = query.mean - self._usual
-        names, said, taught = self._directions[:, :size] @ centred
+        words = self._words(query)
+        slots = self._first(centred, words, exclude, also)
+        names, said, taught = self._directions[:, slots] @ centred
         signals = Signals(
             name=names,
             said=said,
             taught=taught,
-            words=self._words(query),
-            examples=self._examples[:size],
-            head_meaning=np.full(size, np.nan, np.float32),
-            head_words=np.full(size, np.nan, np.float32),
+            words=words[slots],
+            examples=self._examples[slots],
+            head_meaning=np.full(len(slots), np.nan, np.float32),
+            head_words=np.full(len(slots), np.nan, np.float32),
         )
         if heads is not None:
-            self._ask_heads(signals, heads, query, centred)
-        first = np.where(self._used[:size], first_scores(signals), np.nan)
-        first[[self._slots.number(name) for name in exclude if name in self._slots]] = np.nan
-        chosen = top(first, COMPARED)
-        for name in also:
-            slot = self._slots.number(name) if name in self._slots else None
-            if slot is not None and slot not in chosen and not np.isnan(first[slot]):
-                chosen.append(slot)
-        return self._match(np.array(chosen, np.int64), signals, query, centred)
+            self._ask_heads(signals, slots, heads, query, centred)
+        places = top(first_scores(signals), COMPARED)
+        wanted = {self._slots.number(name) for name in also if name in self._slots}
+        missing = np.flatnonzero(np.isin(slots, list(wanted)))
+        places += [int(place) for place in missing if place not in places]
+        chosen = np.array(places, np.int64)
+        return self._match(slots[chosen], signals.at(chosen), query, centred)
+
+    def _first(
+        self, centred: Vectors, words: Vectors, exclude: Collection[str], also: Collection[str]
+    ) -> NDArray[np.int64]:
+        """Return the slots that the first stage compares."""
+        if len(self._known) < LARGE:
+            found = np.flatnonzero(self._used[: self._slots.size])
+        else:
+            ids, _ = self._near.search(centred, _NEAR)
+            named = [self._slots.number(name) for name in also if name in self._slots]
+            found = np.unique(np.concatenate([ids // _KINDS, top(words, _WORDED), named]))
+            found = found[self._used[found.astype(np.int64)]].astype(np.int64)
+        left_out = [self._slots.number(name) for name in exclude if name in self._slots]
+        return found[~np.isin(found, left_out)] if left_out else found
 
     def _match(
         self, slots: NDArray[np.int64], signals: Signals, query: QueryViews, centred: Vectors
@@ -169,7 +202,7 @@ class AgentIndex:
                 )
                 foreign[place] = (one.not_its @ query.vector).max() - own
         scores = relevance(
-            signals.at(slots),
+            signals,
             nearest=nearest,
             foreign=foreign,
             tokens=self._tokens(known, query),
@@ -198,23 +231,32 @@ class AgentIndex:
         return total
 
     def _ask_heads(
-        self, signals: Signals, heads: Heads, query: QueryViews, centred: Vectors
+        self,
+        signals: Signals,
+        slots: NDArray[np.int64],
+        heads: Heads,
+        query: QueryViews,
+        centred: Vectors,
     ) -> None:
-        slots, places = self._places(heads)
-        signals.head_meaning[slots] = heads.meaning(centred)[places]
+        places = self._places(heads)[slots]
+        known = places >= 0
+        signals.head_meaning[known] = heads.meaning(centred)[places[known]]
         words = np.sum([view.weight * heads.words(view.text) for view in query.views], axis=0)
-        signals.head_words[slots] = words[places]
+        signals.head_words[known] = words[places[known]]
 
     def _places(self, heads: Heads) -> NDArray[np.int64]:
-        """Return the slots of the agents that the heads know, and their places in the heads."""
+        """Return each slot's place in the heads, -1 for agents that these have not learned."""
         if self._taken_by is None or self._taken_by[0] is not heads:
-            found = [
-                (self._slots.number(name), place)
-                for name, place in heads.places.items()
-                if name in self._slots and self._known[name] is heads.learned[name]
-            ]
-            self._taken_by = heads, np.array(found, np.int64).reshape(-1, 2).T
+            found = np.full(self._slots.size, -1, np.int64)
+            for name, place in heads.places.items():
+                if self._known.get(name) is heads.learned[name]:
+                    found[self._slots.number(name)] = place
+            self._taken_by = heads, found
         return self._taken_by[1]
+
+    def _near_ids(self, slot: int, one: Knowledge) -> list[int]:
+        """Return the ids of an agent's directions in the approximate index."""
+        return [_KINDS * slot + kind for kind in range(_KINDS if len(one.examples) else _KINDS - 1)]
 
     def _make_room(self) -> None:
         size, room = self._slots.size, len(self._used)
@@ -228,7 +270,9 @@ class AgentIndex:
         gone = [name for name in names if name in self._known]
         self._lexical.remove(gone)
         for name in gone:
-            slot = self._slots.drop(name)
+            slot = self._slots.number(name)
+            self._near.remove(self._near_ids(slot, self._known[name]))
+            self._slots.drop(name)
             self._used[slot] = False
             del self._known[name]
         self._taken_by = None

@@ -47,15 +47,26 @@ def learn(
     `new_index` makes an empty index; `everyday` are the vectors of the background.
     """
     heads = _heads(known)
-    trials: list[Trial] = []
-    for fold in _folds(known):
-        trials += _tried(fold, known, new_index(), encoder, surroundings)
+    trials = held_out(known, new_index, encoder, surroundings)
     index = new_index()
     index.put(known)
     free = surroundings.free(everyday)
     texts = [background()[number] for number in free]
     outside = margins_of(texts, encoder.read(texts), index, heads, surroundings)
     return Learned(heads, calibrated(trials, outside))
+
+
+def held_out(
+    known: Mapping[str, Knowledge],
+    new_index: Callable[[], AgentIndex],
+    encoder: Encoder,
+    surroundings: Surroundings,
+) -> list[Trial]:
+    """Score examples by an index and heads that have not seen them; at most `SAMPLE`. Blocks."""
+    trials: list[Trial] = []
+    for fold in _folds(known):
+        trials += _tried(fold, known, new_index(), encoder, surroundings)
+    return trials
 
 
 def margins_of(
@@ -114,11 +125,12 @@ def _tried(
     for (name, _), text, reading in zip(fold, texts, encoder.read(texts), strict=True):
         query = QueryViews((View(text, reading, 1.0),))
         matches = index.compare(query, heads=heads)
-        names = [match.agent for match in matches]
         trials.append(
             Trial(
+                agent=name,
+                query=text,
+                names=tuple(match.agent for match in matches),
                 relevance=np.array([match.relevance for match in matches], np.float32),
-                right=names.index(name) if name in names else None,
                 margin=margin(matches[0].relevance, surroundings.nearness(reading.vector)),
             )
         )

@@ -18,7 +18,7 @@ from ..agents.snapshot import Snapshot
 from ..config import RouterSettings
 from ..search.encoder import Encoder, Vectors
 from ..store.feedback import Vote
-from ..values import Exchange
+from ..values import Checkup, Exchange
 from .knowledge import Embedding
 from .parts import is_wish, split_wishes
 from .query import QueryViews, texts_in_context, views_of
@@ -142,6 +142,11 @@ class RetrievalRouter:
         """Index the agents, and wait until all is learned that can be learned from them."""
         team = await self._gathered(snapshot)
         await team.settle()
+
+    async def check_up(self, snapshot: Snapshot) -> Checkup:
+        """Return how well the agents can be told apart."""
+        team = await self._gathered(snapshot)
+        return await team.check_up()
 
     async def close(self) -> None:
         """Stop learning."""

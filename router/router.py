@@ -17,7 +17,7 @@ from ..config import RouterSettings
 from ..errors import CallboardError
 from ..models.gateway import Gateway
 from ..models.journal import Journal
-from ..values import Decision, Exchange, MemoryModule, Tier
+from ..values import Checkup, Decision, Exchange, MemoryModule, Tier
 from .choice import choose, combine, pin, shortlist
 from .guard import Verdict, judge_scope
 from .prompt import Case
@@ -70,6 +70,10 @@ class Router:
     async def settle(self, snapshot: Snapshot) -> None:
         """Index the agents, and wait until all is learned that can be learned from them."""
         await self._retrieval.settle(snapshot)
+
+    async def check_up(self, snapshot: Snapshot) -> Checkup:
+        """Return how well the agents can be told apart."""
+        return await self._retrieval.check_up(snapshot)
 
     async def close(self) -> None:
         """Stop what goes on beside the queries."""

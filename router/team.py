@@ -17,12 +17,14 @@ from ..agents.snapshot import Snapshot
 from ..config import RouterSettings
 from ..search.encoder import Encoder, Reading, Vectors
 from ..search.kept import kept_vectors
+from ..values import Checkup
 from .calibration import Calibration, calibrated
+from .checkup import check_up
 from .index import AgentIndex, Evidence, Match
 from .interaction import Interaction
 from .knowledge import Embedding, Knowledge, know
-from .learning import Learned, learn, margins_of
-from .query import QueryViews
+from .learning import Learned, held_out, learn, margins_of
+from .query import QueryViews, View
 from .surroundings import Surroundings
 from .texts import background
 
@@ -110,8 +112,7 @@ class Team:
             if earlier is None:
                 self._learned = await asyncio.to_thread(self._first_look)
             self._snapshot = snapshot
-        taught = any(len(one.examples) for one in known.values())
-        if taught or self._learned.heads is not None or len(self._index) <= _WHOLE_AGAIN:
+        if known or removed:
             self._learn()
 
     async def settle(self) -> None:
@@ -149,6 +150,19 @@ class Team:
         cosine, topic = max(found, default=(0.0, ""))
         return topic if cosine >= max(_REFUSED, best) else ""
 
+    async def check_up(self) -> Checkup:
+        """Return how well the agents can be told apart."""
+        return await asyncio.to_thread(self._check_up)
+
+    def _check_up(self) -> Checkup:
+        known, outside = self._index.known, self._outside
+        trials = held_out(known, outside.new_index, self._encoder, self._surroundings)
+        firsts = []
+        for text, reading in outside.sample:
+            matches = self.compare(QueryViews((View(text, reading, 1.0),)))
+            firsts += [match.agent for match in matches[:1]]
+        return check_up(known, trials, firsts)
+
     def _change(self, known: Mapping[str, Knowledge], removed: Sequence[str]) -> None:
         self._index.remove(removed)
         self._index.put(known)
@@ -176,9 +190,14 @@ class Team:
     async def _keep_learning(self) -> None:
         while self._stale:
             self._stale = False
+            if self._index.due:
+                await asyncio.to_thread(self._index.rebuild)
+            known = self._index.known
+            if len(known) > _WHOLE_AGAIN and not any(len(one.examples) for one in known.values()):
+                continue  # nothing to learn from but everyday queries, at which was looked before
             self._learned = await asyncio.to_thread(
                 learn,
-                self._index.known,
+                known,
                 self._outside.new_index,
                 self._encoder,
                 self._surroundings,

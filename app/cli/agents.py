@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...errors import UnknownName
-from .terminal import AsJson, emit, open_board, show, tell
+from ...errors import InvalidInput, UnknownName
+from .terminal import AsJson, emit, names, open_board, show, tell
 
 if TYPE_CHECKING:
     from ...agents.registry import Registered
@@ -59,6 +59,64 @@ def add(
         emit({"added": [agent.name for agent in agents]})
     else:
         tell(f"Added: {', '.join(agent.name for agent in agents)}")
+
+
+@commands.command()
+def check(
+    ctx: typer.Context,
+    suggest: Annotated[
+        bool,
+        typer.Option("--suggest", help="Have [router] model suggest descriptions and examples."),
+    ] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Save what is suggested, after showing it.")
+    ] = False,
+    only: Annotated[
+        str | None, typer.Option("--agents", metavar="A,B", help="Suggest for these alone.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="USD", help="What the suggestions may cost together.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check whether agents can be told apart: by their own examples and by everyday queries.
+
+    No model is asked without --suggest, and nothing is changed without --save.
+    """
+    if (save or only or budget) and not suggest:
+        raise InvalidInput("--save, --agents and --budget say how to --suggest. Add --suggest.")
+    meant = None if only is None else names(only)
+    with open_board(ctx) as board:
+        checkup = board.check_agents_sync()
+        found = board.suggest_sync(meant, budget_usd=budget) if suggest else ()
+        agents = {one.agent.name: one.agent for one in board.agents()}
+        better = [
+            type(agent).model_validate(
+                {
+                    **agent.model_dump(),
+                    "description": one.description,
+                    "examples": (*agent.examples, *one.examples),
+                }
+            )
+            for one in found
+            for agent in [agents[one.agent]]
+        ]
+        if as_json:
+            from ..views import checkup_json, suggestion_json
+
+            suggestions = [suggestion_json(one) for one in found]
+            emit({**checkup_json(checkup), "suggestions": suggestions, "saved": save})
+        else:
+            from .checkup import draw_checkup, draw_suggestion
+
+            show(draw_checkup(checkup))
+            for one in found:
+                show(draw_suggestion(agents[one.agent], one))
+        if save:
+            board.register_all(better, replace=True)
+            tell(f"Saved: {', '.join(agent.name for agent in better) or 'nothing'}")
+        elif found:
+            tell("Nothing was saved. Add --save to take over what is suggested.")
 
 
 @commands.command()
