@@ -29,7 +29,8 @@ _TURNED_DOWN_AFTER = re.compile(
     re.IGNORECASE,
 )
 _NOBODY = re.compile(
-    r"\b(?:no (?:listed |other |of the |suitable )?(?:agent|description)s?|none of the \w*\s?agents?"
+    r"\b(?:no (?:listed |other |of the |suitable )?(?:agent|description)s?"
+    r"|none of the \w*\s?agents?"
     r"|nobody|no one) (?:\w+ )?(?:fits?|covers?|match(?:es)?|handles?|is|are|can)\b"
     r"|(?<!not )\bout of scope\b",
     re.IGNORECASE,
