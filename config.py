@@ -113,7 +113,8 @@ class RouterSettings(Section):
     policy: Literal["auto", "retrieval", "reasoning"] = "auto"
     model: str = "main"
     reading: Literal["reason", "likelihood", "both"] = "reason"
-    """How the model is read: by what it writes, by how likely it finds each agent, or by both."""
+    """How the reasoning model is read: by the reason and ids that it writes, by how likely it finds
+    each id (its `logprobs` must be true), or by both."""
     max_agents: int = Field(default=3, ge=1, le=10)
     min_probability: float = Field(default=0.15, gt=0, lt=1)
     """An agent is called from this probability on that it should answer."""

@@ -247,6 +247,7 @@ class House:
                     ),
                     self._settings.router,
                     self.gateway,
+                    tenant=self._tenant.tenant,
                 )
         return self._router
 

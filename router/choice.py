@@ -75,8 +75,11 @@ def combine(
             key=lambda name: -word[name],
         )[:max_agents]
     )
+    if not agents and not judgement.consistent:
+        # A word that counts half can't leave a query to nobody that retrieval finds in scope.
+        agents = retrieved.agents
     # A query that the model finds out of scope stays in only where retrieval is sure of it.
-    in_scope = bool(judgement.agents) or (retrieved.in_scope and bool(agents))
+    in_scope = bool(agents) and (bool(judgement.agents) or retrieved.in_scope)
     agents = agents if in_scope else ()
     return replace(
         retrieved,

@@ -1,7 +1,7 @@
 """What was judged before: remembered for the same question, and asked once for all who ask now.
 
 A judgement is the model's word at temperature 0, so the same question needs no second call. The key
-holds all that the answer depends on.
+holds all that the answer depends on, and the tenant, so that nothing is ever told to another one.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ the end of its money."""
 class JudgementKey:
     """What a judgement depends on. `query` and `context` are `normalised`."""
 
+    tenant: str
     registry_version: int
     query: str
     context: tuple[Hashable, ...]
@@ -53,8 +54,12 @@ class Remembered(Generic[K, V]):
         self._answers: OrderedDict[K, V] = OrderedDict()
         self._asking: dict[K, _Asking[V]] = {}
 
-    async def get(self, key: K, work: Callable[[], Awaitable[V]]) -> tuple[V, bool]:
+    async def get(
+        self, key: K, work: Callable[[], Awaitable[V]], *, keep: Callable[[], bool] = lambda: True
+    ) -> tuple[V, bool]:
         """Return the answer, and whether it was there already or another caller's.
+
+        An answer of which `keep` says no is given to this caller alone.
 
         Raises:
             CallboardError: what `work` raised here, or a failure of the model that another met.
@@ -62,7 +67,7 @@ class Remembered(Generic[K, V]):
         while key not in self._answers:
             asking = self._asking.get(key)
             if asking is None:
-                return await self._ask(key, work), False
+                return await self._ask(key, work, keep), False
             await asking.ended.wait()
             if asking.failure is not None:
                 raise asking.failure
@@ -71,7 +76,7 @@ class Remembered(Generic[K, V]):
         self._answers.move_to_end(key)
         return self._answers[key], True
 
-    async def _ask(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
+    async def _ask(self, key: K, work: Callable[[], Awaitable[V]], keep: Callable[[], bool]) -> V:
         asking: _Asking[V] = _Asking()
         self._asking[key] = asking
         try:
@@ -82,10 +87,11 @@ class Remembered(Generic[K, V]):
         finally:
             del self._asking[key]
             asking.ended.set()
-        asking.answers.append(answer)
-        self._answers[key] = answer
-        if len(self._answers) > self._limit:
-            self._answers.popitem(last=False)
+        if keep():
+            asking.answers.append(answer)
+            self._answers[key] = answer
+            if len(self._answers) > self._limit:
+                self._answers.popitem(last=False)
         return answer
 
 

@@ -57,7 +57,7 @@ class LikelihoodReader:
             )
 
         version = load_prompt().version
-        key = (case.registry_version, case.names, case.max_agents, version)
+        key = (case.tenant, case.registry_version, case.names, case.max_agents, version)
         priors, _ = await self._priors.get(key, ask_content_free)
         return calibrated(shares, priors)
 
@@ -98,8 +98,8 @@ def read(reply: ChatReply, names: Sequence[str]) -> dict[str, float]:
             break
     if len(rest) == len(shares):
         raise BadModelOutput(
-            f"Model {reply.model!r} should have answered with the id of an agent as JSON, but said "
-            f"{reply.text[:200]!r}. A more capable model may be needed for [router] model."
+            f"Model {reply.model!r} should have answered with the id of an agent, as JSON, but "
+            f"said {reply.text[:200]!r}. A more capable model may be needed for [router] model."
         )
     for name in rest:
         shares[name] += held / len(rest)

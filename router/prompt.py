@@ -35,10 +35,11 @@ MAX_QUERY_CHARS = 4000
 class Case:
     """What is to be judged: a query, and the agents that may answer it.
 
-    `registry_version` is that of the snapshot that `shortlist` was taken from: the same version and
-    names mean the same descriptions.
+    `registry_version` is that of the snapshot that `shortlist` was taken from: the same tenant,
+    version and names mean the same descriptions.
     """
 
+    tenant: str
     registry_version: int
     query: str
     shortlist: tuple[Agent, ...]
@@ -57,7 +58,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """The words of the data file; those with braces are filled in by `str.format`."""
+    """The words of the data file.
+
+    `reason`, `id` and `content_free` are said as they stand, `str.format` fills in the others.
+    """
 
     version: int
     system: str

@@ -1,20 +1,17 @@
 """The reasoning router: a model judges a shortlist, with a reason first and then the agents.
 
-Source: TCAR (arXiv 2601.04544). What the model writes is read tolerantly, JSON or tags; ids that
-do not exist or repeat are dropped; `oos` means that no agent fits. A reason that disagrees with the
-ids is asked about once more. A model can also be read by how likely it finds each id.
+Source: TCAR (arXiv 2601.04544). A reason that disagrees with the ids is asked about once more. A
+model can also be read by how likely it finds each id.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from ..errors import BadModelOutput, CallboardError
+from ..errors import CallboardError, ConfigurationError
 from ..models.journal import Journal
 from .consistency import contradiction
 from .judgements import REMEMBERED, JudgementKey, Remembered, normalised
@@ -29,6 +26,7 @@ from .prompt import (
     shown_query,
 )
 from .talk import Talk
+from .word import Word, parse
 
 Reading: TypeAlias = Literal["reason", "likelihood", "both"]
 """How the model is read: by the reason and ids that it writes, by how likely it finds each id, or
@@ -54,25 +52,30 @@ class Judgement:
     cached: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """What a model wrote: ids of its list, `oos` among them if it was written, and a reason."""
-
-    ids: tuple[str, ...]
-    reason: str
-
-    @property
-    def agents(self) -> tuple[str, ...]:
-        """The ids without `oos`."""
-        return tuple(name for name in self.ids if name != OUT_OF_SCOPE)
-
-
 class ReasoningRouter:
-    """Judges cases by one model, and remembers its judgements. Used on one event loop."""
+    """Judges cases by one model, and remembers its judgements. Used on one event loop.
+
+    `logprobs` is what the model's settings say: whether its endpoint tells log-probabilities.
+    The last `remembered` judgements are kept.
+
+    Raises:
+        ConfigurationError: `reading` needs log-probabilities, and the endpoint tells none.
+    """
 
     def __init__(
-        self, model: str, *, reading: Reading = "reason", remembered: int = REMEMBERED
+        self,
+        model: str,
+        *,
+        reading: Reading = "reason",
+        logprobs: bool = False,
+        remembered: int = REMEMBERED,
     ) -> None:
+        if reading != "reason" and not logprobs:
+            raise ConfigurationError(
+                f"[router] reading = {reading!r} needs the log-probabilities of model {model!r}. "
+                f"Set logprobs = true in [models.{model}] if its endpoint tells them, or "
+                'reading = "reason".'
+            )
         self._model = model
         self._reading: Reading = reading
         self._likelihood = LikelihoodReader(model)
@@ -82,11 +85,16 @@ class ReasoningRouter:
         """Judge which agents of the shortlist should answer.
 
         Raises:
-            BadModelOutput: the reply names no agent of the shortlist and not `oos` either.
+            BadModelOutput: the reply names no agent of the shortlist and not `oos` either, or the
+                reading needs log-probabilities and the reply has none.
             CallboardError: the call failed.
         """
+        talk = Talk(self._model, journal)
         judgement, known = await self._judgements.get(
-            self._key(case), lambda: self._judge(case, Talk(self._model, journal))
+            self._key(case),
+            lambda: self._judge(case, talk),
+            # A second call that failed leaves a judgement that is good enough for this query only.
+            keep=lambda: not talk.failed,
         )
         if known:
             return replace(judgement, cost_usd=Decimal(0), calls=0, cached=True)
@@ -128,6 +136,7 @@ class ReasoningRouter:
             for past in case.history
         )
         return JudgementKey(
+            tenant=case.tenant,
             registry_version=case.registry_version,
             query=normalised(shown_query(case.query)),
             context=context,
@@ -162,68 +171,3 @@ def _contradiction(word: Word, case: Case) -> str | None:
 
 def _without_oos(shares: Mapping[str, float]) -> dict[str, float]:
     return {name: share for name, share in shares.items() if name != OUT_OF_SCOPE}
-
-
-# What was written ------------------------------------------------------------------------------
-
-MAX_READ_CHARS = 20_000
-_FIELDS = ("agents", "ids", "id", "agent")
-_TAGGED_ID = re.compile(r"<id>(.*?)</id>", re.IGNORECASE | re.DOTALL)
-_TAGGED_REASON = re.compile(r"<reason>(.*?)</reason>", re.IGNORECASE | re.DOTALL)
-
-
-def parse(text: str, names: Sequence[str], *, max_agents: int) -> Word:
-    """Read a reply: JSON or TCAR's tags, in any case, with anything around it.
-
-    Raises:
-        BadModelOutput: no listed agent and no `oos` is named where ids should stand.
-    """
-    written, reason = _read(text[-MAX_READ_CHARS:])
-    known = {name.casefold(): name for name in (OUT_OF_SCOPE, *names)}
-    ids = dict.fromkeys(known[entry] for entry in written if entry in known)
-    if not ids:
-        raise BadModelOutput(
-            f"The reasoning router named no agent of its list and not {OUT_OF_SCOPE!r}: "
-            f"{text[:200]!r}. A more capable model may be needed for [router] model."
-        )
-    agents = [name for name in ids if name != OUT_OF_SCOPE][:max_agents]
-    kept = tuple(name for name in ids if name in agents or name == OUT_OF_SCOPE)
-    return Word(ids=kept, reason=" ".join(reason.split()))
-
-
-def _read(text: str) -> tuple[list[str], str]:
-    """Return the ids, casefolded, and the reason; of several answers the last one counts."""
-    answers = [data for data in _objects(text) if any(name in data for name in _FIELDS)]
-    if answers:
-        data = answers[-1]
-        found = next(data[name] for name in _FIELDS if name in data)
-        reason = data.get("reason", "")
-        return list(_ids(found)), reason if isinstance(reason, str) else ""
-    reasons = _TAGGED_REASON.findall(text)
-    return list(_ids(_TAGGED_ID.findall(text))), reasons[-1] if reasons else ""
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects in `text`, those within others left out."""
-    decoder = json.JSONDecoder()
-    at = text.find("{")
-    while at >= 0:
-        try:
-            data, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            at += 1
-        else:
-            yield data
-        at = text.find("{", at)
-
-
-def _ids(found: object) -> Iterator[str]:
-    """Yield ids written as a list, as one text with commas, or as objects with an id."""
-    if isinstance(found, str):
-        for entry in found.split(","):
-            yield entry.strip(" \t\r\n`'\"").casefold()
-    elif isinstance(found, list):
-        for entry in found:
-            yield from _ids(entry)
-    elif isinstance(found, dict):
-        yield from _ids(next((found[name] for name in (*_FIELDS, "name") if name in found), ""))

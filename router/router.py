@@ -39,15 +39,29 @@ class Question:
 
 
 class Router:
-    """Chooses the agents of a query. One instance serves all queries of a Board."""
+    """Chooses the agents of a query. One instance serves all queries of a Board.
+
+    Raises:
+        ConfigurationError: the reasoning model can't be read in the way that `settings` name.
+    """
 
     def __init__(
-        self, retrieval: RetrievalRouter, settings: RouterSettings, gateway: Gateway
+        self,
+        retrieval: RetrievalRouter,
+        settings: RouterSettings,
+        gateway: Gateway,
+        *,
+        tenant: str,
     ) -> None:
         self._retrieval = retrieval
         self._settings = settings
         self._gateway = gateway
-        self._reasoning = ReasoningRouter(settings.model, reading=settings.reading)
+        self._tenant = tenant
+        self._reasoning = ReasoningRouter(
+            settings.model,
+            reading=settings.reading,
+            logprobs=gateway.settings(settings.model).logprobs,
+        )
         given = settings.guard_threshold
         self._threshold = GUARD_THRESHOLD if given is None else given
 
@@ -134,11 +148,12 @@ class Router:
     ) -> Decision:
         names = shortlist(retrieval, self._settings.shortlist)
         case = Case(
+            tenant=self._tenant,
+            registry_version=snapshot.version,
             query=question.query,
             shortlist=tuple(snapshot.by_name[name].agent for name in names),
             max_agents=self._settings.max_agents,
             history=question.history,
-            registry_version=retrieval.registry_version,
         )
         try:
             judgement = await self._reasoning.judge(case, journal)

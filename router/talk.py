@@ -17,15 +17,17 @@ class Talk:
         self._model = model
         self._journal = journal
         self._usages: list[Usage] = []
+        self.failed = False
+        """Whether a call failed or was not made for want of money."""
 
     async def ask(self, request: ChatRequest, *, key: str) -> ChatReply:
         """Ask the model. Raises what the journal raises."""
         try:
             reply = await self._journal.ask(self._model, request, key=key)
-        except BudgetExceeded:
-            raise  # it was not made
-        except CallboardError:
-            self._usages.append(UNKNOWN_USAGE)
+        except CallboardError as error:
+            self.failed = True
+            if not isinstance(error, BudgetExceeded):  # which is raised before a call is made
+                self._usages.append(UNKNOWN_USAGE)
             raise
         self._usages.append(reply.usage)
         return reply

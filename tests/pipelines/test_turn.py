@@ -12,6 +12,7 @@ from callboard import (
     Agent,
     AnswerDelta,
     Board,
+    ConfigurationError,
     Decided,
     Done,
     Exchange,
@@ -191,6 +192,26 @@ def test_unsure_retrieval_asks_the_reasoning_router(make_board) -> None:
     call = next(step for step in run.steps if step.key == "decide/judge")
     assert call.model == "main"
     assert call.usage.input_tokens == 10
+
+
+def test_the_same_unsure_query_is_judged_once_until_an_agent_changes(make_board) -> None:
+    judge = ScriptedModel(lambda request: '{"reason": "It is about dates.", "agents": ["dates"]}')
+    board = with_agents(make_board(judge, router={"policy": "reasoning"}))
+    first, again = board.route_sync("what is 3 times 5?"), board.route_sync("What is 3 times 5")
+    assert (first.cost_usd, again.cost_usd) == (Decimal("0.00002"), 0)
+    assert again.agents == first.agents
+    assert again.reason == first.reason == "It is about dates."
+    assert len(judge.requests) == 1
+    board.register(Agent(name="talker", description="Talks about anything at all."))
+    board.route_sync("what is 3 times 5?")
+    assert len(judge.requests) == 2
+
+
+def test_a_reading_that_the_model_does_not_offer_is_refused_before_a_run_begins(make_board) -> None:
+    board = with_agents(make_board(router={"reading": "likelihood"}))
+    with pytest.raises(ConfigurationError, match=r"logprobs = true in \[models\.main\]"):
+        board.run_sync("what is 3 times 5?")
+    assert board.list_sync() == ()
 
 
 def test_sure_retrieval_asks_no_model(make_board) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from callboard.agents.registry import Registered, Snapshot
@@ -83,6 +85,31 @@ def test_the_model_and_the_scores_decide_together() -> None:
     assert judged.method == "reasoning"
     assert judged.reason == "Dates."
     assert "the model chose it" in next(c for c in judged.candidates if c.chosen).reason
+
+
+def test_a_word_whose_reason_disagrees_counts_half_and_says_so() -> None:
+    retrieval = found(part("q", billing=0.5, dates=0.25, units=0.1))
+    retrieved = choose(retrieval, IN, RouterSettings())
+    word = Judgement(agents=("dates",), reason="Dates.")
+    assert combine(retrieved, word, retrieval, 3).agents == ("dates",)
+    judged = combine(retrieved, replace(word, consistent=False), retrieval, 3)
+    assert judged.agents == retrieved.agents == ("billing", "dates")
+    assert "counts half" in judged.reason
+
+
+def test_a_word_that_counts_half_does_not_bring_in_what_is_out_of_scope() -> None:
+    retrieval = found(part("weather", in_scope=0.2, billing=0.2, dates=0.1))
+    retrieved = choose(retrieval, judge_scope(retrieval, 0.5), RouterSettings())
+    word = Judgement(agents=("dates",), reason="Dates.", consistent=False)
+    judged = combine(retrieved, word, retrieval, 3)
+    assert (judged.in_scope, judged.agents) == (False, ())
+
+
+def test_what_the_model_finds_likely_counts_beside_what_it_wrote() -> None:
+    retrieval = found(part("q", billing=0.5, dates=0.4, units=0.1))
+    retrieved = choose(retrieval, IN, RouterSettings())
+    word = Judgement(agents=("dates",), reason="Dates.", weights={"billing": 0.5, "dates": 0.5})
+    assert combine(retrieved, word, retrieval, 3).agents == ("dates", "billing")
 
 
 def test_the_model_does_not_overrule_sure_retrieval() -> None:
