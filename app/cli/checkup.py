@@ -26,8 +26,8 @@ def draw_checkup(checkup: Checkup) -> RenderableType:
     noted = [one for one in checkup.agents if list(_notes(one))]
     if noted:
         table = grid(width=[None, None])
-        for one in noted:
-            table.add_row(one.agent, Text("; ".join(_notes(one))))
+        for agent in noted:
+            table.add_row(agent.agent, Text("; ".join(_notes(agent))))
         parts += section("Agents", table)
     if checkup.confusions:
         table = grid(width=[None, None, None])
@@ -38,14 +38,14 @@ def draw_checkup(checkup: Checkup) -> RenderableType:
         parts += section(_title("Examples that go to another agent", checkup.confusions), table)
     if checkup.alike:
         table = grid(width=[None, None])
-        for first, second, cosine in checkup.alike[:SHOWN]:
-            table.add_row(Text(f"{first}, {second}"), Text(f"{cosine:.2f}", style="dim"))
+        for one, other, cosine in checkup.alike[:SHOWN]:
+            table.add_row(Text(f"{one}, {other}"), Text(f"{cosine:.2f}", style="dim"))
         parts += section(
             _title("Agents that say nearly the same of themselves", checkup.alike), table
         )
     tried = sum(one.tried for one in checkup.agents)
-    found = sum(one.first for one in checkup.agents)
-    total = f"{len(checkup.agents)} agents looked at; {found} of {tried} examples find their agent."
+    first = sum(one.first for one in checkup.agents)
+    total = f"{len(checkup.agents)} agents looked at; {first} of {tried} examples find their agent."
     if not tried:
         total += " Give agents two example queries or more, and these are tried."
     return Group(*parts, Text(total))
