@@ -50,7 +50,7 @@ class Signals:
 
 def first_scores(signals: Signals) -> Vectors:
     """Return the scores by which agents are chosen for the second stage, `(n,)`."""
-    described = 12 * signals.name + 8 * signals.said + 0.4 * signals.words
+    described = 8 * signals.name + 12 * signals.said + 0.4 * signals.words
     learned = _heads(signals) + 3 * signals.taught
     shown = 20 * signals.taught + 0.33 * signals.words
     return _mixed(signals, described, np.where(np.isnan(learned), shown, learned))
@@ -67,8 +67,8 @@ def relevance(signals: Signals, *, nearest: Vectors, foreign: Vectors, tokens: V
     tokens = np.where(read, tokens, 0)
     described = np.where(
         read,
-        14 * tokens + 12 * signals.name + 6.3 * signals.said + 0.4 * signals.words,
-        16 * signals.name + 16 * signals.said + 0.55 * signals.words,
+        14 * tokens + 8 * signals.name + 10 * signals.said + 0.4 * signals.words,
+        11 * signals.name + 14 * signals.said + 0.7 * signals.words,
     )
     learned = 5 * tokens + 3 * nearest + _heads(signals)
     shown = 5 * tokens + 12 * signals.taught + 8 * nearest + 0.33 * signals.words
