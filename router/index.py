@@ -8,7 +8,7 @@ all: an approximate index and the words of the query say who may be near.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
@@ -22,9 +22,9 @@ from .heads import Heads
 from .interaction import Interaction
 from .knowledge import Knowledge
 from .query import QueryViews
-from .scoring import Signals, first_scores, relevance
+from .scoring import WEIGHTS, Signals, Weights, first_scores, relevance
 
-COMPARED = 32
+COMPARED = 16
 """Agents that reach the second stage."""
 LARGE = 10_000
 """From this many agents on, the first stage sees those alone that may be near."""
@@ -60,8 +60,11 @@ class AgentIndex:
     agents that are near to everything have no advantage.
     """
 
-    def __init__(self, usual: Vectors, interaction: Interaction) -> None:
+    def __init__(
+        self, usual: Vectors, interaction: Interaction, weights: Weights = WEIGHTS
+    ) -> None:
         self._usual = usual
+        self._weights = weights
         self._interaction = interaction
         self._lock = Lock()
         self._slots = Slots()
@@ -157,13 +160,12 @@ class AgentIndex:
             said=said,
             taught=taught,
             words=words[slots],
-            examples=self._examples[slots],
             head_meaning=np.full(len(slots), np.nan, np.float32),
             head_words=np.full(len(slots), np.nan, np.float32),
         )
         if heads is not None:
             self._ask_heads(signals, slots, heads, query, centred)
-        places = top(first_scores(signals), COMPARED)
+        places = top(first_scores(signals, self._examples[slots], self._weights), COMPARED)
         wanted = {self._slots.number(name) for name in also if name in self._slots}
         missing = np.flatnonzero(np.isin(slots, list(wanted)))
         places += [int(place) for place in missing if place not in places]
@@ -201,12 +203,8 @@ class AgentIndex:
                     (one.examples @ query.vector).max(initial=-1),
                 )
                 foreign[place] = (one.not_its @ query.vector).max() - own
-        scores = relevance(
-            signals,
-            nearest=nearest,
-            foreign=foreign,
-            tokens=self._tokens(known, query),
-        )
+        seen = replace(signals, tokens=self._tokens(known, query), nearest=nearest)
+        scores = relevance(seen, self._examples[slots], foreign, self._weights)
         order = np.argsort(-scores, kind="stable")
         return [Match(self._slots.id(int(slots[i])), float(scores[i])) for i in order]
 

@@ -22,7 +22,7 @@ from ..values import Checkup, Exchange
 from .knowledge import Embedding
 from .parts import is_wish, split_wishes
 from .query import QueryViews, texts_in_context, views_of
-from .scoring import GUARD_THRESHOLD, in_scope_score, margin, probabilities
+from .scoring import GUARD_THRESHOLD, WEIGHTS, Weights, in_scope_score, margin, probabilities
 from .team import Team
 from .votes import Lean, Votes
 
@@ -90,12 +90,14 @@ class RetrievalRouter:
         ballots: Ballots,
         settings: RouterSettings,
         cache_dir: Path,
+        weights: Weights = WEIGHTS,
     ) -> None:
         self._encoder = encoder
         self._embedding = embedding
         self._ballots = ballots
         self._settings = settings
         self._cache_dir = cache_dir
+        self._weights = weights
         self._gathering = asyncio.Lock()
         self._team: Team | None = None
         self._votes = Votes()
@@ -157,7 +159,11 @@ class RetrievalRouter:
         async with self._gathering:
             if self._team is None:
                 self._team = await Team.gather(
-                    self._encoder, self._embedding, self._settings, self._cache_dir
+                    self._encoder,
+                    self._embedding,
+                    self._settings,
+                    self._cache_dir,
+                    self._weights,
                 )
         await self._team.follow(snapshot)
         return self._team

@@ -6,7 +6,7 @@ HWU64 and SGD (benchmarks/README.md): relevance is a logit, and its softmax a pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,67 +26,123 @@ _BACKGROUND_WEIGHT = 0.25
 _BACKGROUND_NEIGHBOURS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """What the first stage knows of every agent, arrays `(n,)` float32.
+def _unknown() -> Vectors:
+    return np.array(np.nan, np.float32)
 
-    `name`, `said` and `taught` are cosines with the agent's name, with what it says of itself and
-    with its examples, from which those of everyday queries were taken; `words` is a BM25 score;
-    `examples` counts; `head_meaning` and `head_words` are NaN for agents that no head knows.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What is known of how agents fit a query, arrays `(n,)` float32; NaN is unknown.
+
+    `name`, `said` and `taught` are cosines with the agent's name, with all that it says and with
+    its examples, from which those of everyday queries were taken; `words` is a BM25 score;
+    `head_meaning` and `head_words` are scores of the heads. The second stage adds `tokens`, the
+    similarity by late interaction, and `nearest`, the mean cosine of the nearest examples.
     """
 
     name: Vectors
     said: Vectors
     taught: Vectors
     words: Vectors
-    examples: Vectors
     head_meaning: Vectors
     head_words: Vectors
+    tokens: Vectors = field(default_factory=_unknown)
+    nearest: Vectors = field(default_factory=_unknown)
 
     def at(self, places: NDArray[np.int64]) -> Signals:
-        """Return the signals of the agents at these places."""
-        return Signals(*(getattr(self, field.name)[places] for field in fields(self)))
+        """Return the signals of the agents at these places, as the first stage knows them."""
+        first = [one for one in fields(self) if one.name not in ("tokens", "nearest")]
+        return Signals(**{one.name: getattr(self, one.name)[places] for one in first})
 
 
-def first_scores(signals: Signals) -> Vectors:
-    """Return the scores by which agents are chosen for the second stage, `(n,)`."""
-    described = 8 * signals.name + 12 * signals.said + 0.4 * signals.words
-    learned = _heads(signals) + 3 * signals.taught
-    shown = 20 * signals.taught + 0.33 * signals.words
-    return _mixed(signals, described, np.where(np.isnan(learned), shown, learned))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """A weight for each of the `Signals`."""
+
+    name: float = 0.0
+    said: float = 0.0
+    taught: float = 0.0
+    words: float = 0.0
+    head_meaning: float = 0.0
+    head_words: float = 0.0
+    tokens: float = 0.0
+    nearest: float = 0.0
+
+    def of(self, signals: Signals) -> Vectors:
+        """Return the weighted sum, `(n,)`; NaN where a signal that has a weight is unknown."""
+        weights = ((getattr(self, one.name), one.name) for one in fields(self))
+        used = [weight * getattr(signals, name) for weight, name in weights if weight]
+        return np.sum(used, axis=0, dtype=np.float32) if used else np.zeros_like(signals.name)
 
 
-def relevance(signals: Signals, *, nearest: Vectors, foreign: Vectors, tokens: Vectors) -> Vectors:
-    """Return the relevance of agents, `(n,)`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """How signals become a relevance: by what an agent says of itself, and by its examples.
 
-    `nearest` is the mean cosine of the nearest examples; `foreign` by how much the query is nearer
-    to what the agent does not do than to what it does (-1 if it says nothing of that); `tokens` the
-    similarity by late interaction, NaN where it is unknown.
+    Agents that the heads know are scored by `learned`, others with examples by `shown`; `unread` is
+    for descriptions that were not read by token. Those of the first stage only choose who is looked
+    at more closely.
     """
-    read = ~np.isnan(tokens)
-    tokens = np.where(read, tokens, 0)
-    described = np.where(
-        read,
-        14 * tokens + 8 * signals.name + 10 * signals.said + 0.4 * signals.words,
-        11 * signals.name + 14 * signals.said + 0.7 * signals.words,
-    )
-    learned = 5 * tokens + 3 * nearest + _heads(signals)
-    shown = 5 * tokens + 12 * signals.taught + 8 * nearest + 0.33 * signals.words
-    scores = _mixed(signals, described, np.where(np.isnan(learned), shown, learned))
+
+    described: Mix
+    unread: Mix
+    learned: Mix
+    shown: Mix
+    first_described: Mix
+    first_learned: Mix
+    first_shown: Mix
+
+    def without(self, *signals: str) -> Weights:
+        """Return the weights that leave out signals, to learn what they are worth."""
+        nothing = dict.fromkeys(signals, 0.0)
+        return Weights(
+            **{one.name: replace(getattr(self, one.name), **nothing) for one in fields(self)}
+        )
+
+
+WEIGHTS = Weights(
+    described=Mix(tokens=14, name=8, said=10, words=0.4),
+    unread=Mix(name=11, said=14, words=0.7),
+    learned=Mix(tokens=5, nearest=3, head_meaning=1.2, head_words=2.2),
+    shown=Mix(tokens=5, taught=12, nearest=8, words=0.33),
+    first_described=Mix(name=8, said=12, words=0.4),
+    first_learned=Mix(taught=3, head_meaning=1.2, head_words=2.2),
+    first_shown=Mix(taught=20, words=0.33),
+)
+
+
+def first_scores(signals: Signals, examples: Vectors, weights: Weights) -> Vectors:
+    """Return the scores by which agents are chosen for the second stage, `(n,)`.
+
+    `examples` is how many each agent has.
+    """
+    learned = weights.first_learned.of(signals)
+    shown = weights.first_shown.of(signals)
+    taught = np.where(np.isnan(learned), shown, learned)
+    return _mixed(weights.first_described.of(signals), taught, examples)
+
+
+def relevance(signals: Signals, examples: Vectors, foreign: Vectors, weights: Weights) -> Vectors:
+    """Return the relevance of agents, `(n,)`: a logit.
+
+    `foreign` is by how much the query is nearer to what an agent does not do than to what it does,
+    -1 if it says nothing of that.
+    """
+    described = weights.described.of(signals)
+    described = np.where(np.isnan(described), weights.unread.of(signals), described)
+    read = replace(signals, tokens=np.nan_to_num(signals.tokens))
+    learned = weights.learned.of(read)
+    taught = np.where(np.isnan(learned), weights.shown.of(read), learned)
+    scores = _mixed(described, taught, examples)
     left: Vectors = scores - _FOREIGN_WEIGHT * np.maximum(0, foreign + _FOREIGN_SLACK)
     return left
 
 
-def _heads(signals: Signals) -> Vectors:
-    scores: Vectors = 1.2 * signals.head_meaning + 2.2 * signals.head_words
-    return scores
-
-
-def _mixed(signals: Signals, described: Vectors, taught: Vectors) -> Vectors:
+def _mixed(described: Vectors, taught: Vectors, examples: Vectors) -> Vectors:
     """Return what description and examples say together: one example says as much as the former."""
-    share = signals.examples / (signals.examples + 1)
+    share = examples / (examples + 1)
     mixed: Vectors = (1 - share) * described + np.where(share > 0, share * taught, 0)
-    return mixed
+    return mixed.astype(np.float32)
 
 
 def probabilities(scores: Vectors, temperature: float = 1.0) -> Vectors:

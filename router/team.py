@@ -25,6 +25,7 @@ from .interaction import Interaction
 from .knowledge import Embedding, Knowledge, know
 from .learning import Learned, held_out, learn, margins_of
 from .query import QueryViews, View
+from .scoring import Weights
 from .surroundings import Surroundings
 from .texts import background
 
@@ -46,9 +47,10 @@ class _Outside:
     sample: tuple[tuple[str, Reading], ...]
     interaction: Interaction
     refusals: tuple[tuple[str, Vectors], ...]
+    weights: Weights
 
     def new_index(self) -> AgentIndex:
-        return AgentIndex(self.everyday.mean(axis=0), self.interaction)
+        return AgentIndex(self.everyday.mean(axis=0), self.interaction, self.weights)
 
 
 class Team:
@@ -71,7 +73,12 @@ class Team:
 
     @classmethod
     async def gather(
-        cls, encoder: Encoder, embedding: Embedding, settings: RouterSettings, cache_dir: Path
+        cls,
+        encoder: Encoder,
+        embedding: Embedding,
+        settings: RouterSettings,
+        cache_dir: Path,
+        weights: Weights,
     ) -> Team:
         """Return a team without agents; what is the same for all boards is kept in `cache_dir`."""
         everyday = await kept_vectors(encoder, background(), cache_dir)
@@ -82,7 +89,9 @@ class Team:
         refused = (*settings.blocked_topics, *settings.out_of_scope)
         vectors = await encoder.aencode(refused) if refused else ()
         refusals = tuple(zip(refused, vectors, strict=True))
-        return cls(encoder, embedding, _Outside(everyday, sample, Interaction(readings), refusals))
+        return cls(
+            encoder, embedding, _Outside(everyday, sample, Interaction(readings), refusals, weights)
+        )
 
     @property
     def calibration(self) -> Calibration:
