@@ -28,6 +28,7 @@ from .values import (
     Exchange,
     Feedback,
     MemoryBudget,
+    RoutingMetrics,
     Run,
     Scope,
     Suggestion,
@@ -196,6 +197,16 @@ class Board:
         house, limit = self._house, amount_of(budget_usd)
         return house.loop.wait(house.suggest(agents, limit))
 
+    async def categories(self) -> dict[str, str]:
+        """Return the category of every agent: its first tag, or that of agents that are like it."""
+        house = self._house
+        return await house.loop.wait_async(house.categories())
+
+    def categories_sync(self) -> dict[str, str]:
+        """`categories`, for code that is not async."""
+        house = self._house
+        return house.loop.wait(house.categories())
+
     def unregister(self, name: str) -> None:
         """Remove an agent; the next query no longer sees it.
 
@@ -253,6 +264,16 @@ class Board:
         run_id = await self.start(query, **asking)
         async for event in self.events(run_id, user=asking.get("user", "local")):
             yield event
+
+    async def routing_metrics(self, *, user: str = "local", limit: int = 1000) -> RoutingMetrics:
+        """Tell what the user's last runs say about the routing."""
+        house, scope = self._house, Scope(tenant=TENANT, user=user)
+        return await house.loop.wait_async(house.routing_metrics(scope, limit))
+
+    def routing_metrics_sync(self, *, user: str = "local", limit: int = 1000) -> RoutingMetrics:
+        """`routing_metrics`, for code that is not async."""
+        house, scope = self._house, Scope(tenant=TENANT, user=user)
+        return house.loop.wait(house.routing_metrics(scope, limit))
 
     # Runs --------------------------------------------------------------------------------------
 

@@ -416,6 +416,25 @@ class Suggestion:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingMetrics:
+    """What stored runs tell about the routing; None: there was nothing to tell it from.
+
+    `persistence` (SRP) says by length of a stretch of queries how well the same few agents serve
+    all of it, `hit_rates` (SCH) by size how many calls a warm pool of agents can serve at best.
+    `categories` counts the calls of every agent, by category.
+    """
+
+    runs: int
+    mean_set_size: float | None
+    reasoned_share: float | None
+    fallback_share: float | None
+    out_of_scope_share: float | None
+    persistence: Mapping[int, float | None]
+    hit_rates: Mapping[int, float | None]
+    categories: Mapping[str, Mapping[str, int]]
+
+
 # Events ----------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from ..values import (
     Checkup,
     Decision,
     Feedback,
+    RoutingMetrics,
     Run,
     Step,
     Suggestion,
@@ -59,6 +60,15 @@ def checkup_json(checkup: Checkup) -> dict[str, JSON]:
         "alike": [
             {"agents": [one, other], "cosine": cosine} for one, other, cosine in checkup.alike
         ],
+    }
+
+
+def metrics_json(metrics: RoutingMetrics) -> dict[str, JSON]:
+    """Return the routing metrics of stored runs as one JSON object."""
+    return {
+        **asdict(metrics),
+        "persistence": {str(length): one for length, one in metrics.persistence.items()},
+        "hit_rates": {str(pool): one for pool, one in metrics.hit_rates.items()},
     }
 
 

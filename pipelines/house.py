@@ -31,9 +31,10 @@ from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder
 from ..store.engine import Store
 from ..store.feedback import Vote
-from ..values import Checkup, Decision, Event, Exchange, Run, Scope, Suggestion
+from ..values import Checkup, Decision, Event, Exchange, RoutingMetrics, Run, Scope, Suggestion
 from .feedback import FeedbackDesk
 from .loop import LoopThread
+from .metrics import routing_metrics
 from .order import HISTORY, Order
 
 if TYPE_CHECKING:
@@ -104,6 +105,16 @@ class House:
         """Tell how well the agents can be told apart."""
         router = await self._ready_router()
         return await router.check_up(await self.store.call(self.registry.snapshot, self._tenant))
+
+    async def categories(self) -> dict[str, str]:
+        """Return the category of every agent."""
+        router = await self._ready_router()
+        return await router.categories(await self.store.call(self.registry.snapshot, self._tenant))
+
+    async def routing_metrics(self, scope: Scope, limit: int) -> RoutingMetrics:
+        """Tell what the last runs say about the routing."""
+        runs = await self.list(scope, limit, None)
+        return routing_metrics(runs[::-1], await self.categories())
 
     async def suggest(
         self, names: Sequence[str] | None, limit_usd: Decimal | None

@@ -150,6 +150,11 @@ class RetrievalRouter:
         team = await self._gathered(snapshot)
         return await team.check_up()
 
+    async def categories(self, snapshot: Snapshot) -> dict[str, str]:
+        """Return the category of every agent."""
+        team = await self._gathered(snapshot)
+        return await team.categories()
+
     async def close(self) -> None:
         """Stop learning."""
         if self._team is not None:

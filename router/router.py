@@ -89,6 +89,10 @@ class Router:
         """Return how well the agents can be told apart."""
         return await self._retrieval.check_up(snapshot)
 
+    async def categories(self, snapshot: Snapshot) -> dict[str, str]:
+        """Return the category of every agent."""
+        return await self._retrieval.categories(snapshot)
+
     async def close(self) -> None:
         """Stop what goes on beside the queries."""
         await self._retrieval.close()

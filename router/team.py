@@ -19,6 +19,7 @@ from ..search.encoder import Encoder, Reading, Vectors
 from ..search.kept import kept_vectors
 from ..values import Checkup
 from .calibration import Calibration, calibrated
+from .categories import categories
 from .checkup import check_up
 from .index import AgentIndex, Evidence, Match
 from .interaction import Interaction
@@ -162,6 +163,12 @@ class Team:
     async def check_up(self) -> Checkup:
         """Return how well the agents can be told apart."""
         return await asyncio.to_thread(self._check_up)
+
+    async def categories(self) -> dict[str, str]:
+        """Return the category of every agent."""
+        live = self._snapshot.live if self._snapshot else ()
+        tags = {one.agent.name: one.agent.tags for one in live}
+        return await asyncio.to_thread(categories, self._index.known, tags)
 
     def _check_up(self) -> Checkup:
         known, outside = self._index.known, self._outside

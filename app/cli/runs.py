@@ -52,6 +52,28 @@ def show_(
 
 
 @commands.command()
+def metrics(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="Of how many runs, the newest first.")] = 1000,
+    user: User = "local",
+    as_json: AsJson = False,
+) -> None:
+    """Tell what the last runs say about the routing: set sizes, reasoning, steadiness."""
+    with open_board(ctx) as board:
+        found = board.routing_metrics_sync(user=user, limit=limit)
+    if as_json:
+        from ..views import metrics_json
+
+        emit(metrics_json(found))
+    elif not found.runs:
+        tell("There are no runs yet. 'callboard ask' makes one.")
+    else:
+        from .tables import draw_metrics
+
+        show(draw_metrics(found))
+
+
+@commands.command()
 def resume(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Finish the runs that a killed process left behind."""
     with open_board(ctx) as board:

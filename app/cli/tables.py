@@ -17,7 +17,7 @@ from .drawing import grid, section
 if TYPE_CHECKING:
     from ...agents.registry import Registered
     from ...models.check import ModelCheck
-    from ...values import Feedback
+    from ...values import Feedback, RoutingMetrics
 
 STYLES = {"live": "green", "bundled": "green", "ok": "green", "warn": "yellow", "bad": "red"}
 
@@ -34,6 +34,31 @@ def draw_agents(agents: Iterable[Registered]) -> RenderableType:
             Text(_short(words, 80)),
         )
     return table
+
+
+def draw_metrics(metrics: RoutingMetrics) -> RenderableType:
+    """Draw what stored runs say about the routing."""
+
+    def share(value: float | None) -> str:
+        return "unknown" if value is None else f"{value:.0%}"
+
+    size = metrics.mean_set_size
+    table = grid(width=[None, None])
+    table.add_row("runs", str(metrics.runs))
+    table.add_row("agents per query", "unknown" if size is None else f"{size:.2f}")
+    table.add_row("decided by a model", share(metrics.reasoned_share))
+    table.add_row("fallbacks", share(metrics.fallback_share))
+    table.add_row("out of scope", share(metrics.out_of_scope_share))
+    for length, value in metrics.persistence.items():
+        table.add_row(f"same agents over {length} queries (SRP)", share(value))
+    for pool, value in metrics.hit_rates.items():
+        agents = "1 agent" if pool == 1 else f"{pool} agents"
+        table.add_row(f"calls that {agents} kept warm could serve (SCH)", share(value))
+    counted = grid(width=[None, None])
+    for category, counts in metrics.categories.items():
+        told = ", ".join(f"{agent} {count}" for agent, count in counts.items())
+        counted.add_row(Text(plain(category)), Text(told, style="dim"))
+    return Group(*section("Routing", table), *section("Calls by category", counted)[:-1])
 
 
 def draw_agent(one: Registered) -> RenderableType:
