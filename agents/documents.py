@@ -141,15 +141,12 @@ class DocumentLibrary:
         """Return `(len(texts), dim)` float32, from the store where it has them."""
         if self._vectors is None:
             return await self._encoder.aencode(texts)
-        name, size = self._encoder.name, self._encoder.dim * 4
-        stored = await asyncio.to_thread(self._vectors.get, scope, name, texts)
-        known = {text: row for text, row in stored.items() if len(row) == size}
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            rows = np.ascontiguousarray(await self._encoder.aencode(new), dtype=np.float32)
-            made = {text: row.tobytes() for text, row in zip(new, rows, strict=True)}
-            await asyncio.to_thread(self._vectors.put, scope, name, made)
-            known |= made
+
+        async def encode(new: Sequence[str]) -> list[bytes]:
+            rows = np.asarray(await self._encoder.aencode(new), dtype=np.float32)
+            return [row.tobytes() for row in rows]
+
+        known = await self._vectors.remembered(scope, self._encoder.name, texts, encode)
         return np.stack([np.frombuffer(known[text], dtype=np.float32) for text in texts])
 
 

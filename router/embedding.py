@@ -54,31 +54,24 @@ class RememberedEmbedding:
 
     async def documents(self, texts: Sequence[str], interaction: Interaction) -> list[Document]:
         """Return `texts` as documents that a query is compared with token by token."""
-        name, vectors = f"{self._encoder.name}/{_DOCUMENTS}", self._store.vectors
-        known = await self._store.call(vectors.get, self._scope, name, texts)
-        missing = list(dict.fromkeys(text for text in texts if text not in known))
-        if missing:
-            readings = await self._encoder.aread(missing)
-            fresh = {
-                text: interaction.document(reading).to_bytes()
-                for text, reading in zip(missing, readings, strict=True)
-            }
-            await self._store.call(vectors.put, self._scope, name, fresh)
-            known = {**known, **fresh}
+        name = f"{self._encoder.name}/{_DOCUMENTS}"
+
+        async def read(new: Sequence[str]) -> list[bytes]:
+            return [interaction.document(one).to_bytes() for one in await self._encoder.aread(new)]
+
+        known = await self._store.vectors.remembered(self._scope, name, texts, read)
         return [Document.from_bytes(known[text]) for text in texts]
 
     async def _stored(self, texts: Sequence[str]) -> dict[str, Vectors]:
         """Return the vectors that the database remembers, after it was told what it lacks."""
         if not texts:
             return {}
-        store, name = self._store, self._encoder.name
-        known = await store.call(store.vectors.get, self._scope, name, texts)
-        missing = list(dict.fromkeys(text for text in texts if text not in known))
-        if missing:
-            vectors = np.asarray(await self._encoder.aencode(missing), dtype="<f4")
-            fresh = {text: row.tobytes() for text, row in zip(missing, vectors, strict=True)}
-            await store.call(store.vectors.put, self._scope, name, fresh)
-            known = {**known, **fresh}
+
+        async def encode(new: Sequence[str]) -> list[bytes]:
+            return [row.astype("<f4").tobytes() for row in await self._encoder.aencode(new)]
+
+        vectors = self._store.vectors
+        known = await vectors.remembered(self._scope, self._encoder.name, texts, encode)
         return {
             text: np.frombuffer(blob, dtype="<f4").astype(np.float32, copy=False)
             for text, blob in known.items()

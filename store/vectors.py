@@ -6,7 +6,8 @@ them. The text itself is not stored, only its SHA-256.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from sqlalchemy import ColumnElement, Connection, and_, insert, select
@@ -34,6 +35,22 @@ class Vectors:
                 rows = connection.execute(query)
                 found.update((wanted[digest], vector) for digest, vector in rows)
         return found
+
+    async def remembered(
+        self,
+        scope: Scope,
+        encoder: str,
+        texts: Sequence[str],
+        make: Callable[[Sequence[str]], Awaitable[Iterable[bytes]]],
+    ) -> dict[str, bytes]:
+        """Return the vectors of all texts; those that are not known are made, and kept."""
+        known = await asyncio.to_thread(self.get, scope, encoder, texts)
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        for some in batched(new):
+            made = dict(zip(some, await make(some), strict=True))
+            await asyncio.to_thread(self.put, scope, encoder, made)
+            known |= made
+        return known
 
     def put(self, scope: Scope, encoder: str, mapping: Mapping[str, bytes]) -> None:
         """Keep vectors by text; a text that is known keeps the vector it has."""
