@@ -99,6 +99,7 @@ class RetrievalRouter:
         self._cache_dir = cache_dir
         self._weights = weights
         self._gathering = asyncio.Lock()
+        self._scoring = asyncio.Lock()
         self._team: Team | None = None
         self._votes = Votes()
         self._heard = 0
@@ -130,7 +131,9 @@ class RetrievalRouter:
             return scorer.in_context(whole, last), [scorer.score(one) for one in parts]
 
         large = len(snapshot.live) > _IN_THREAD
-        scored, split = await asyncio.to_thread(score) if large else score()
+        # One after the other: many at once would hold up the event loop for all their time.
+        async with self._scoring:
+            scored, split = await asyncio.to_thread(score) if large else score()
         coverage = self._settings.coverage
         least = None if coverage is None else team.calibration.least(coverage)
         return Retrieval(
