@@ -5,6 +5,7 @@ Plain functions of what retrieval found and what the model judged; nothing is as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -17,10 +18,13 @@ from .reasoning import Judgement
 from .retrieval import AgentScore, Retrieval
 from .selection import probable
 
-JUDGED_SHARE = 0.4
-"""What the mean of an agent's probability and the model's word must reach."""
-_DISTRUST = 0.5
-"""How much the word counts whose reason and ids disagree."""
+TRUST = 1.0
+"""What the model's word adds to an agent's relevance; half of it where reason and ids disagree.
+
+Chosen on validation queries of HWU64 and SGD that retrieval was not sure of.
+"""
+_SURE = 0.8
+"""From this probability of its best agent on, retrieval keeps a query that the model turns away."""
 SHOWN = 8
 """Candidates kept with a decision, besides those chosen."""
 
@@ -58,43 +62,50 @@ def choose(retrieval: Retrieval, verdict: Verdict, settings: RouterSettings) -> 
 
 
 def combine(
-    retrieved: Decision, judgement: Judgement, retrieval: Retrieval, max_agents: int
+    judgement: Judgement, retrieval: Retrieval, verdict: Verdict, settings: RouterSettings
 ) -> Decision:
     """Let the model's word and the probabilities decide together; neither overrules the other."""
-    best = best_scores(retrieval)
-    weights = judgement.weights or {}
-    trust = 1.0 if judgement.consistent else _DISTRUST
-    word = {
-        name: (score.probability + trust * max(name in judgement.agents, weights.get(name, 0.0)))
-        / 2
-        for name, score in best.items()
-    }
-    agents = tuple(
-        sorted(
-            (name for name, value in word.items() if value >= JUDGED_SHARE),
-            key=lambda name: -word[name],
-        )[:max_agents]
-    )
-    if not agents and not judgement.consistent:
-        # A word that counts half can't leave a query to nobody that retrieval finds in scope.
-        agents = retrieved.agents
+    heard = _heard(retrieval, judgement, verdict.threshold)
+    best = max((score.probability for score in best_scores(retrieval).values()), default=0.0)
     # A query that the model finds out of scope stays in only where retrieval is sure of it.
-    in_scope = bool(agents) and (bool(judgement.agents) or retrieved.in_scope)
-    agents = agents if in_scope else ()
+    kept = bool(judgement.agents) or (verdict.in_scope and best >= _SURE)
+    scores = [part.in_scope for part in heard.parts]
+    decision = choose(
+        heard, replace(verdict, in_scope=kept and max(scores) >= verdict.threshold), settings
+    )
     return replace(
-        retrieved,
-        agents=agents,
+        decision,
         method="reasoning",
         reason=_judged_reason(judgement),
-        confidence=round(min((word[name] for name in agents), default=1.0), 4),
-        in_scope=in_scope,
-        candidates=candidates(retrieval, agents, judged=judgement.agents),
-        parts=tuple(
-            replace(part, agents=tuple(name for name in agents if best[name] in scored.scores))
-            for part, scored in zip(retrieved.parts, retrieval.parts, strict=False)
-        ),
+        confidence=decision.confidence if decision.in_scope else 1.0,
+        candidates=candidates(heard, decision.agents, judged=judgement.agents),
         cost_usd=judgement.cost_usd,
     )
+
+
+def _heard(retrieval: Retrieval, judgement: Judgement, threshold: float) -> Retrieval:
+    """Return what retrieval found after the model's word: as one more signal beside the others.
+
+    A part whose best agent the model chose is in scope, unless the word counts half.
+    """
+    weights = judgement.weights or {}
+    trust = TRUST if judgement.consistent else TRUST / 2
+    parts = []
+    for part in retrieval.parts:
+        odds = {
+            score.agent: score.probability
+            * math.exp(trust * max(score.agent in judgement.agents, weights.get(score.agent, 0.0)))
+            for score in part.scores
+        }
+        total = sum(odds.values())
+        scores = sorted(
+            (replace(one, probability=round(odds[one.agent] / total, 4)) for one in part.scores),
+            key=lambda one: -one.probability,
+        )
+        chosen = bool(scores) and scores[0].agent in judgement.agents and judgement.consistent
+        in_scope = max(part.in_scope, threshold) if chosen else part.in_scope
+        parts.append(replace(part, scores=tuple(scores), in_scope=in_scope))
+    return replace(retrieval, parts=tuple(parts))
 
 
 def _judged_reason(judgement: Judgement) -> str:

@@ -120,8 +120,10 @@ class Router:
             decision = pin(question.agents, snapshot, retrieval)
         else:
             decision = choose(retrieval, verdict, self._settings)
-            if self._needs_a_model(retrieval, decision, verdict):
-                decision = await self._judged(decision, question, snapshot, retrieval, journal)
+            if self._needs_a_model(retrieval, verdict):
+                decision = await self._judged(
+                    decision, question, snapshot, retrieval, verdict, journal
+                )
             if not decision.agents:
                 decision = self._fall_back(decision, snapshot)
         return replace(
@@ -134,13 +136,16 @@ class Router:
             latency_s=time.perf_counter() - started,
         )
 
-    def _needs_a_model(self, retrieval: Retrieval, decision: Decision, verdict: Verdict) -> bool:
+    def _needs_a_model(self, retrieval: Retrieval, verdict: Verdict) -> bool:
         able = self._gateway.settings(self._settings.model).reasoning
         if self._settings.policy == "retrieval" or not able or not retrieval.parts[0].scores:
             return False
         if self._settings.policy == "reasoning":
             return True
-        return not verdict.sure or (decision.in_scope and decision.confidence < self._settings.sure)
+        # That several agents are called covers a doubt; a model may do away with it.
+        fitting = [part for part in retrieval.parts if part.in_scope >= verdict.threshold]
+        surest = [max(score.probability for score in part.scores) for part in fitting]
+        return not verdict.sure or min(surest, default=1.0) < self._settings.sure
 
     async def _judged(
         self,
@@ -148,6 +153,7 @@ class Router:
         question: Question,
         snapshot: Snapshot,
         retrieval: Retrieval,
+        verdict: Verdict,
         journal: Journal,
     ) -> Decision:
         names = shortlist(retrieval, self._settings.shortlist)
@@ -166,7 +172,7 @@ class Router:
             return replace(
                 retrieved, method="fallback", reason=f"{note} {retrieved.reason}", cost_usd=None
             )
-        return combine(retrieved, judgement, retrieval, self._settings.max_agents)
+        return combine(judgement, retrieval, verdict, self._settings)
 
     def _fall_back(self, decision: Decision, snapshot: Snapshot) -> Decision:
         name = self._settings.fallback_agent

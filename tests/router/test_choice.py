@@ -79,52 +79,54 @@ def test_what_is_out_of_scope_calls_nobody() -> None:
 
 def test_the_model_and_the_scores_decide_together() -> None:
     retrieval = found(part("q", billing=0.5, dates=0.4, units=0.1))
-    retrieved = choose(retrieval, IN, RouterSettings())
-    judged = combine(retrieved, Judgement(agents=("dates",), reason="Dates."), retrieval, 3)
-    assert judged.agents == ("dates",)
+    word = Judgement(agents=("dates",), reason="Dates.")
+    judged = combine(word, retrieval, IN, RouterSettings())
+    assert judged.agents == ("dates", "billing")
     assert judged.method == "reasoning"
     assert judged.reason == "Dates."
     assert "the model chose it" in next(c for c in judged.candidates if c.chosen).reason
+    assert "the model left it" in judged.candidates[1].reason
 
 
 def test_a_word_whose_reason_disagrees_counts_half_and_says_so() -> None:
-    retrieval = found(part("q", billing=0.5, dates=0.25, units=0.1))
-    retrieved = choose(retrieval, IN, RouterSettings())
+    retrieval = found(part("q", billing=0.55, dates=0.3, units=0.15))
     word = Judgement(agents=("dates",), reason="Dates.")
-    assert combine(retrieved, word, retrieval, 3).agents == ("dates",)
-    judged = combine(retrieved, replace(word, consistent=False), retrieval, 3)
-    assert judged.agents == retrieved.agents == ("billing", "dates")
+    assert combine(word, retrieval, IN, RouterSettings()).agents[0] == "dates"
+    judged = combine(replace(word, consistent=False), retrieval, IN, RouterSettings())
+    assert judged.agents[0] == "billing"
     assert "counts half" in judged.reason
 
 
-def test_a_word_that_counts_half_does_not_bring_in_what_is_out_of_scope() -> None:
-    retrieval = found(part("weather", in_scope=0.2, billing=0.2, dates=0.1))
-    retrieved = choose(retrieval, judge_scope(retrieval, 0.5), RouterSettings())
-    word = Judgement(agents=("dates",), reason="Dates.", consistent=False)
-    judged = combine(retrieved, word, retrieval, 3)
-    assert (judged.in_scope, judged.agents) == (False, ())
+def test_the_model_brings_in_what_the_guard_finds_out_of_scope() -> None:
+    retrieval = found(part("weather", in_scope=0.2, billing=0.5, dates=0.4))
+    verdict = judge_scope(retrieval, 0.5)
+    word = Judgement(agents=("dates",), reason="Dates.")
+    assert combine(word, retrieval, verdict, RouterSettings()).agents[0] == "dates"
+    doubtful = combine(replace(word, consistent=False), retrieval, verdict, RouterSettings())
+    assert (doubtful.in_scope, doubtful.agents) == (False, ())
 
 
 def test_what_the_model_finds_likely_counts_beside_what_it_wrote() -> None:
-    retrieval = found(part("q", billing=0.5, dates=0.4, units=0.1))
-    retrieved = choose(retrieval, IN, RouterSettings())
-    word = Judgement(agents=("dates",), reason="Dates.", weights={"billing": 0.5, "dates": 0.5})
-    assert combine(retrieved, word, retrieval, 3).agents == ("dates", "billing")
+    retrieval = found(part("q", billing=0.45, dates=0.4, units=0.15))
+    word = Judgement(agents=(), reason="", weights={"billing": 0.1, "dates": 0.9})
+    judged = combine(replace(word, agents=("dates",)), retrieval, IN, RouterSettings())
+    assert judged.agents[0] == "dates"
 
 
 def test_the_model_does_not_overrule_sure_retrieval() -> None:
     retrieval = found(part("q", billing=0.97, dates=0.03))
-    retrieved = choose(retrieval, IN, RouterSettings())
-    judged = combine(retrieved, Judgement(agents=("dates",), reason="Dates."), retrieval, 3)
-    assert set(judged.agents) == {"billing", "dates"}
+    word = Judgement(agents=("dates",), reason="Dates.")
+    assert combine(word, retrieval, IN, RouterSettings()).agents == ("billing",)
+    nobody = Judgement(agents=(), reason="Nobody.")
+    assert combine(nobody, retrieval, IN, RouterSettings()).agents == ("billing",)
 
 
 def test_the_model_can_find_a_query_out_of_scope_where_retrieval_is_unsure() -> None:
     retrieval = found(part("q", billing=0.5, dates=0.5))
-    retrieved = choose(retrieval, IN, RouterSettings())
-    judged = combine(retrieved, Judgement(agents=(), reason="Nobody."), retrieval, 3)
+    judged = combine(Judgement(agents=(), reason="Nobody."), retrieval, IN, RouterSettings())
     assert not judged.in_scope
     assert judged.agents == ()
+    assert judged.reason == "Nobody."
 
 
 def test_the_shortlist_is_the_best_over_all_parts() -> None:
@@ -157,6 +159,7 @@ def test_an_agent_that_the_model_adds_is_told_its_part() -> None:
     retrieval = found(part("a", one=0.95), part("b", in_scope=0.4, two=0.9))
     retrieved = choose(retrieval, judge_scope(retrieval, 0.5), RouterSettings())
     assert retrieved.agents == ("one",)
-    judged = combine(retrieved, Judgement(agents=("one", "two"), reason="Both."), retrieval, 3)
+    word = Judgement(agents=("one", "two"), reason="Both.")
+    judged = combine(word, retrieval, judge_scope(retrieval, 0.5), RouterSettings())
     assert set(judged.agents) == {"one", "two"}
     assert judged.part_for("two") == "b"
