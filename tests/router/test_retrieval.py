@@ -171,10 +171,3 @@ async def test_the_background_is_out_of_scope(encoder: Encoder) -> None:
         (part, *_) = (await router.ask(query, snapshot)).parts
         wrong += part.in_scope >= 0.5
     assert wrong <= len(background()[::20]) * 0.1
-
-
-def test_the_background_is_varied_and_clean() -> None:
-    lines = background()
-    assert len(lines) > 500
-    assert len(set(lines)) == len(lines)
-    assert all(line == line.strip().lower() for line in lines)
