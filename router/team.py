@@ -20,7 +20,7 @@ from ..search.kept import kept_vectors
 from ..values import Checkup
 from .calibration import Calibration, calibrated
 from .checkup import check_up
-from .index import AgentIndex, Evidence, Match
+from .index import AgentIndex, Match
 from .interaction import Interaction
 from .knowledge import Embedding, Knowledge, know
 from .learning import Learned, held_out, learn, margins_of
@@ -140,10 +140,6 @@ class Team:
     ) -> list[Match]:
         """Return the agents that fit a query best, best first; those in `also` are among them."""
         return self._index.compare(query, heads=self._learned.heads, exclude=exclude, also=also)
-
-    def evidence(self, name: str, vector: Vectors) -> Evidence:
-        """Return what is nearest to a query's vector `(dim,)` in an agent."""
-        return self._index.evidence(name, vector)
 
     def outside_nearness(self, vector: Vectors) -> float:
         """Return how near a query's vector `(dim,)` is to what no agent does."""
