@@ -55,12 +55,13 @@ class Calibration:
         """Return the probability from which agents are called so that the right one is among them.
 
         It is, with probability `coverage`, for queries like the examples. None: these are too few
-        to tell. Source: split conformal prediction with the score 1 - p; Sadinle et al., "Least
-        Ambiguous Set-Valued Classifiers", JASA 2019 (arXiv 1609.00451).
+        to tell, or too many of them were not even compared with their agent. Source: split
+        conformal prediction with the score 1 - p; Sadinle et al., "Least Ambiguous Set-Valued
+        Classifiers", JASA 2019 (arXiv 1609.00451).
         """
         n = len(self.held_out)
         lost = int(np.floor((n + 1) * (1 - coverage)))
-        return float(self.held_out[lost - 1]) if 0 < lost <= n else None
+        return float(self.held_out[lost - 1]) or None if 0 < lost <= n else None
 
 
 def calibrated(trials: Sequence[Trial], outside: Vectors) -> Calibration:

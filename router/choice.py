@@ -200,7 +200,7 @@ def _cut(left_out: Sequence[str], retrieval: Retrieval, settings: RouterSettings
     if settings.coverage is not None and retrieval.coverage is None:
         return (
             f" The coverage of {settings.coverage:g} can't be promised: "
-            "the agents have too few example queries."
+            "the agents have too few example queries that find them."
         )
     if not left_out:
         return ""

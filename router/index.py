@@ -8,7 +8,7 @@ all: an approximate index and the words of the query say who may be near.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 import numpy as np
@@ -37,20 +37,37 @@ _NEAREST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """How well an agent fits a query: `relevance` is a logit."""
-
-    agent: str
-    relevance: float
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """The text of an agent that is nearest to the query: its kind, its words and their cosine."""
 
     kind: str
     text: str
     cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How well an agent fits a query: `relevance` is a logit.
+
+    It holds what was `known` of the agent when it was compared, for it may be gone by now.
+    """
+
+    agent: str
+    relevance: float
+    known: Knowledge = field(repr=False, compare=False)
+
+    def evidence(self, vector: Vectors) -> Evidence:
+        """Return what is nearest to a query's vector `(dim,)` in the agent."""
+        known = self.known
+        found = [
+            Evidence(kind, text, float(cosine))
+            for kind, texts, vectors in (
+                ("example", known.texts.examples, known.examples),
+                ("description", known.texts.phrases, known.phrases),
+            )
+            for text, cosine in zip(texts, vectors @ vector, strict=True)
+        ]
+        return max(found, key=lambda one: one.cosine)
 
 
 class AgentIndex:
@@ -131,19 +148,6 @@ class AgentIndex:
         """Learn anew who is near in a large catalogue. Blocks for seconds, and no one else."""
         self._near.rebuild()
 
-    def evidence(self, name: str, vector: Vectors) -> Evidence:
-        """Return what is nearest to a query's vector `(dim,)` in an agent."""
-        known = self._known[name]
-        found = [
-            Evidence(kind, text, float(cosine))
-            for kind, texts, vectors in (
-                ("example", known.texts.examples, known.examples),
-                ("description", known.texts.phrases, known.phrases),
-            )
-            for text, cosine in zip(texts, vectors @ vector, strict=True)
-        ]
-        return max(found, key=lambda one: one.cosine)
-
     def _compare(
         self,
         query: QueryViews,
@@ -206,7 +210,7 @@ class AgentIndex:
         seen = replace(signals, tokens=self._tokens(known, query), nearest=nearest)
         scores = relevance(seen, self._examples[slots], foreign, self._weights)
         order = np.argsort(-scores, kind="stable")
-        return [Match(self._slots.id(int(slots[i])), float(scores[i])) for i in order]
+        return [Match(self._slots.id(int(slots[i])), float(scores[i]), known[i]) for i in order]
 
     def _tokens(self, known: list[Knowledge], query: QueryViews) -> Vectors:
         """Return the similarities by late interaction; NaN where a document was not read so."""

@@ -45,7 +45,9 @@ class Document:
         n, usual = struct.unpack_from("<Hf", data)
         head = struct.calcsize("<Hf")
         scales = np.frombuffer(data, "<f4", n, head).astype(np.float32)
-        tokens = np.frombuffer(data, np.int8, offset=head + 4 * n).reshape(n, -1)
+        tokens = np.frombuffer(data, np.int8, offset=head + 4 * n)
+        # Of no tokens the length is not known, and nothing depends on it.
+        tokens = tokens.reshape((n, -1) if n else (0, 0))
         return cls(tokens, scales, usual)
 
 

@@ -19,6 +19,7 @@ from ..config import RouterSettings
 from ..search.encoder import Encoder, Vectors
 from ..store.feedback import Vote
 from ..values import Checkup, Exchange
+from .index import Match
 from .knowledge import Embedding
 from .parts import is_wish, split_wishes
 from .query import QueryViews, texts_in_context, views_of
@@ -228,7 +229,7 @@ class _Scorer:
         shares = probabilities(relevance, calibration.temperature)
         order = np.argsort(-shares, kind="stable")[:KEPT]
         scores = tuple(
-            self._told(matches[place].agent, float(shares[place]), vector, leans) for place in order
+            self._told(matches[place], float(shares[place]), vector, leans) for place in order
         )
         near = margin(float(relevance.max()), self.team.outside_nearness(vector))
         refused = self.team.refusal(vector, max(score.cosine for score in scores))
@@ -240,16 +241,16 @@ class _Scorer:
         )
 
     def _told(
-        self, name: str, share: float, vector: Vectors, leans: Mapping[str, Lean]
+        self, match: Match, share: float, vector: Vectors, leans: Mapping[str, Lean]
     ) -> AgentScore:
-        evidence = self.team.evidence(name, vector)
+        evidence = match.evidence(vector)
         return AgentScore(
-            agent=name,
+            agent=match.agent,
             probability=round(share, 4),
             kind=evidence.kind,
             nearest=evidence.text,
             cosine=round(evidence.cosine, 3),
-            lean=_said(leans.get(name)),
+            lean=_said(leans.get(match.agent)),
         )
 
 

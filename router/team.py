@@ -21,7 +21,7 @@ from ..values import Checkup
 from .calibration import Calibration, calibrated
 from .categories import categories
 from .checkup import check_up
-from .index import AgentIndex, Evidence, Match
+from .index import AgentIndex, Match
 from .interaction import Interaction
 from .knowledge import Embedding, Knowledge, know
 from .learning import Learned, held_out, learn, margins_of
@@ -141,10 +141,6 @@ class Team:
     ) -> list[Match]:
         """Return the agents that fit a query best, best first; those in `also` are among them."""
         return self._index.compare(query, heads=self._learned.heads, exclude=exclude, also=also)
-
-    def evidence(self, name: str, vector: Vectors) -> Evidence:
-        """Return what is nearest to a query's vector `(dim,)` in an agent."""
-        return self._index.evidence(name, vector)
 
     def outside_nearness(self, vector: Vectors) -> float:
         """Return how near a query's vector `(dim,)` is to what no agent does."""

@@ -16,16 +16,20 @@ _NEGATION = re.compile(
     r"(?:\s+(?:know|handle|cover|help with|deal with|answer|give|tell))?",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"\w")
 # "This agent specializes in ...": every description begins alike, and what all say tells nothing.
+# Whole words alone are left out: "Analyses" does not begin with "An", nor "IT help" with "It".
+_END = r"(?![\w'’-])"
 _OPENING = re.compile(
-    r"^\s*(?:this|the|an?)?\s*(?:agent|assistant|tool|service|bot)?\s*"
-    r"(?:(?:is|are)\s+(?:also\s+)?(?:capable of|able to|adept at|designed to|skilled (?:in|at)"
+    rf"^\s*(?:(?:this|the|an?){_END})?\s*(?:(?:agent|assistant|tool|service|bot){_END})?\s*"
+    r"(?:(?:(?:is|are)\s+(?:also\s+)?(?:capable of|able to|adept at|designed to|skilled (?:in|at)"
     r"|responsible for|equipped to|proficient in)|speciali[sz]es in|excels (?:in|at)"
-    r"|(?:can|will|may)\s+(?:also\s+)?|(?:assists?|helps?)(?: users?| customers?)?"
+    r"|(?:can|will|may)(?:\s+also)?|(?:assists?|helps?)(?: users?| customers?)?"
     r"\s+(?:with|in|by)"
-    r"|it can(?: also)?|it|also|handles?|supports?|provides?|capable of|adept at)?\s*"
-    r"(?:solving problems related to|(?:answering|handling)"
-    r" (?:questions|queries|inquiries|requests) (?:about|related to|regarding))?\s*",
+    r"|(?-i:[Ii]t)(?: can(?: also)?)?|also|handles?|supports?|provides?|capable of|adept at)"
+    rf"{_END})?\s*"
+    r"(?:(?:solving problems related to|(?:answering|handling)"
+    rf" (?:questions|queries|inquiries|requests) (?:about|related to|regarding)){_END})?\s*",
     re.IGNORECASE,
 )
 
@@ -91,4 +95,4 @@ def _without_opening(sentence: str) -> str:
     left, before = sentence, ""
     while left != before:
         before, left = left, _OPENING.sub("", left, count=1)
-    return left.strip() or sentence
+    return left.strip() if _WORD.search(left) else sentence

@@ -1,91 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import pytest
-from platformdirs import user_cache_dir
+from routing import BILLING, CACHE, DELIVERY, Router, first, of, registered
 
-from callboard.agents.registry import Registered, Snapshot
-from callboard.agents.spec import Agent
-from callboard.config import RouterSettings
-from callboard.router.interaction import Document, Interaction
-from callboard.router.retrieval import Retrieval, RetrievalRouter
 from callboard.router.texts import background, phrases, split_description
-from callboard.search.encoder import Encoder, Vectors
+from callboard.search.encoder import Encoder
 from callboard.search.encoders import load_encoder
-from callboard.store.feedback import Vote
 from callboard.values import Exchange
-
-CACHE = Path(user_cache_dir("callboard"))
-
-BILLING = Agent(
-    name="billing",
-    description="Invoices, charges and refunds. It does not know delivery times.",
-    examples=("Why was I charged twice?", "send me the invoice again", "I want my money back"),
-)
-DELIVERY = Agent(
-    name="delivery",
-    description="Delivery times, tracking and lost parcels of our shop.",
-    examples=("when will my parcel arrive?", "track my order", "how long does delivery take"),
-)
 
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
     return load_encoder("minilm", CACHE)
-
-
-class RecordingEmbedding:
-    """Remembers what it was asked to embed."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self.embedded: list[str] = []
-        self._encoder = encoder
-
-    async def __call__(self, texts: Sequence[str]) -> Vectors:
-        self.embedded += texts
-        return await self._encoder.aencode(texts)
-
-    async def documents(self, texts: Sequence[str], interaction: Interaction) -> list[Document]:
-        return [interaction.document(one) for one in await self._encoder.aread(texts)]
-
-
-class Router:
-    """A router of its own, with the votes that it is given."""
-
-    def __init__(self, encoder: Encoder, **settings: object) -> None:
-        self.votes: list[Vote] = []
-        self._embedding = RecordingEmbedding(encoder)
-        self._router = RetrievalRouter(
-            encoder,
-            self._embedding,
-            self._ballots,
-            RouterSettings.model_validate(settings),
-            CACHE,
-        )
-
-    @property
-    def embedded(self) -> list[str]:
-        return self._embedding.embedded
-
-    async def _ballots(self, seq: int) -> list[Vote]:
-        return [vote for vote in self.votes if vote.seq > seq]
-
-    async def ask(self, query: str, snapshot: Snapshot, **options: object) -> Retrieval:
-        await self._router.settle(snapshot)
-        return await self._router.retrieve(query, snapshot, **options)  # type: ignore[arg-type]
-
-
-def of(*agents: Agent, version: int = 1) -> Snapshot:
-    return Snapshot(
-        version=version,
-        agents=tuple(Registered(agent=agent, version=1, state="live") for agent in agents),
-    )
-
-
-def first(retrieval: Retrieval) -> str:
-    return retrieval.parts[0].scores[0].agent
 
 
 async def test_examples_and_descriptions_are_found(encoder: Encoder) -> None:
@@ -153,8 +79,7 @@ async def test_only_new_agents_are_embedded(encoder: Encoder) -> None:
     await router.ask("q one", snapshot)
     await router.ask("q two", snapshot)
     assert router.embedded.count("billing") == 1
-    delivery = Registered(agent=DELIVERY, version=1, state="live")
-    await router.ask("q three", snapshot.replaced(2, {"delivery": delivery}))
+    await router.ask("q three", snapshot.replaced(2, {"delivery": registered(DELIVERY)}))
     assert router.embedded.count("billing") == 1
     assert router.embedded.count("delivery") == 1
 
@@ -171,10 +96,3 @@ async def test_the_background_is_out_of_scope(encoder: Encoder) -> None:
         (part, *_) = (await router.ask(query, snapshot)).parts
         wrong += part.in_scope >= 0.5
     assert wrong <= len(background()[::20]) * 0.1
-
-
-def test_the_background_is_varied_and_clean() -> None:
-    lines = background()
-    assert len(lines) > 500
-    assert len(set(lines)) == len(lines)
-    assert all(line == line.strip().lower() for line in lines)
