@@ -120,7 +120,7 @@ class RouterSettings(Section):
     """An agent is called from this probability on that it should answer."""
     coverage: float | None = Field(default=None, gt=0, lt=1)
     """How often the right agent should be among those called; learned from example queries."""
-    sure: float = Field(default=0.75, ge=0, le=1)
+    sure: float = Field(default=0.6, ge=0, le=1)
     """If the best agent is less probable than this, a model is asked (policy `auto`)."""
     shortlist: int = Field(default=8, ge=2, le=10)
     guard_threshold: float | None = Field(default=None, ge=0, le=1)

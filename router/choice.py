@@ -18,7 +18,7 @@ from .reasoning import Judgement
 from .retrieval import AgentScore, Retrieval
 from .selection import probable
 
-TRUST = 1.0
+TRUST = 0.8
 """What the model's word adds to an agent's relevance; half of it where reason and ids disagree.
 
 Chosen on validation queries of HWU64 and SGD that retrieval was not sure of.

@@ -101,11 +101,11 @@ class Weights:
 
 
 WEIGHTS = Weights(
-    described=Mix(tokens=14, name=8, said=10, words=0.4),
-    unread=Mix(name=11, said=14, words=0.7),
+    described=Mix(tokens=14, name=6, said=12, words=0.4),
+    unread=Mix(name=9, said=16, words=0.65),
     learned=Mix(tokens=5, nearest=3, head_meaning=1.2, head_words=2.2),
     shown=Mix(tokens=4, taught=10, nearest=7, words=0.3),
-    first_described=Mix(name=8, said=12, words=0.4),
+    first_described=Mix(name=6, said=14, words=0.4),
     first_learned=Mix(taught=3, head_meaning=1.2, head_words=2.2),
     first_shown=Mix(taught=17, words=0.3),
 )
