@@ -171,10 +171,13 @@ class RetrievalRouter:
 
     async def _hear(self) -> None:
         votes = await self._ballots(self._heard)
-        if votes:
-            vectors = await self._embedding([vote.query for vote in votes])
+        if not votes:
+            return
+        vectors = await self._embedding([vote.query for vote in votes])
+        # Another query may have heard all this and more meanwhile: what was undone stays undone.
+        if votes[-1].seq > self._heard:
             self._votes.take(votes, vectors)
-            self._heard = max(self._heard, votes[-1].seq)
+            self._heard = votes[-1].seq
 
 
 @dataclass(frozen=True, slots=True)
