@@ -62,6 +62,10 @@ class PartScores:
     scores: tuple[AgentScore, ...]
     refused: str = ""
 
+    def fits(self, threshold: float) -> bool:
+        """Tell whether the part is some agent's business."""
+        return bool(self.scores) and not self.refused and self.in_scope >= threshold
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieval:
@@ -267,10 +271,10 @@ def _choose(
     of it does, that part speaks for it.
     """
     parts = _join(pieces, threshold)
-    fitting = [part for part in parts if part.in_scope >= threshold]
+    fitting = [part for part in parts if part.fits(threshold)]
     if fitting and len(parts) > 1:
         return tuple(parts)
-    if whole.in_scope < threshold and fitting:
+    if whole.in_scope < threshold and not whole.refused and fitting:
         best = max(fitting, key=lambda part: part.in_scope)
         return (replace(best, text=whole.text),)
     return (whole,)
@@ -284,8 +288,8 @@ def _join(pieces: Sequence[PartScores], threshold: float) -> list[PartScores]:
     joined: list[PartScores] = []
     context = ""
     for piece in pieces:
-        fits = piece.in_scope >= threshold
-        if not fits and not is_wish(piece.text):
+        fits = piece.fits(threshold)
+        if not fits and not piece.refused and not is_wish(piece.text):
             context = f"{context} {piece.text}".strip()
             continue
         last = joined[-1] if joined else None

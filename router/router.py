@@ -119,7 +119,7 @@ class Router:
             if self._needs_a_model(retrieval, decision, verdict):
                 decision = await self._judged(decision, question, snapshot, retrieval, journal)
             if not decision.agents:
-                decision = self._fall_back(decision, snapshot)
+                decision = self._fall_back(decision, retrieval, snapshot)
         return replace(
             decision,
             tiers=question.tiers,
@@ -133,6 +133,8 @@ class Router:
     def _needs_a_model(self, retrieval: Retrieval, decision: Decision, verdict: Verdict) -> bool:
         able = self._gateway.settings(self._settings.model).reasoning
         if self._settings.policy == "retrieval" or not able or not retrieval.parts[0].scores:
+            return False
+        if not verdict.in_scope and _refused(retrieval):
             return False
         if self._settings.policy == "reasoning":
             return True
@@ -164,10 +166,12 @@ class Router:
             )
         return combine(retrieved, judgement, retrieval, self._settings.max_agents)
 
-    def _fall_back(self, decision: Decision, snapshot: Snapshot) -> Decision:
+    def _fall_back(self, decision: Decision, retrieval: Retrieval, snapshot: Snapshot) -> Decision:
+        """Let the fallback agent answer; not even it speaks about a blocked topic."""
         name = self._settings.fallback_agent
         agent = snapshot.by_name.get(name) if name else None
-        if agent is None or not agent.live:
+        blocked = _refused(retrieval) & set(self._settings.blocked_topics)
+        if agent is None or not agent.live or blocked:
             return replace(decision, method="fallback")
         return replace(
             decision,
@@ -175,3 +179,8 @@ class Router:
             method="fallback",
             reason=f"{decision.reason} The fallback agent {agent.agent.name!r} answers.",
         )
+
+
+def _refused(retrieval: Retrieval) -> set[str]:
+    """Return the refused topics that parts of the query meet."""
+    return {part.refused for part in retrieval.parts if part.refused}
