@@ -7,6 +7,7 @@ inspector and a replay need.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,8 @@ from .votes import Lean, Votes
 Ballots: TypeAlias = Callable[[int], Awaitable[Sequence[Vote]]]
 """The votes that came or were undone after a number, in the order of their changes."""
 
+DIGITS = 4
+"""To which probabilities are rounded."""
 KEPT = 10
 """Agents kept per part, the most probable first."""
 _IN_THREAD = 2000
@@ -138,6 +141,9 @@ class RetrievalRouter:
         scored, split = await asyncio.to_thread(score) if large else score()
         coverage = self._settings.coverage
         least = None if coverage is None else team.calibration.least(coverage)
+        if least is not None:
+            # As probabilities are told rounded, one that reaches it exactly must not fall below it.
+            least = math.floor(least * 10**DIGITS) / 10**DIGITS
         return Retrieval(
             parts=_choose(scored, split, GUARD_THRESHOLD),
             least=self._settings.min_probability if least is None else least,
@@ -245,7 +251,7 @@ class _Scorer:
         evidence = match.evidence(vector)
         return AgentScore(
             agent=match.agent,
-            probability=round(share, 4),
+            probability=round(share, DIGITS),
             kind=evidence.kind,
             nearest=evidence.text,
             cosine=round(evidence.cosine, 3),
