@@ -16,7 +16,10 @@ from .scoring import probabilities
 ALIKE = 0.8
 """From this cosine on, two agents say nearly the same of themselves."""
 _HUB = 4.0
-"""A hub is first for this many times its share of everyday queries, and for 5 % at least."""
+"""A hub is first for this many times its share of everyday queries, and for 5 % at least.
+
+Among few agents, where somebody has to be first, for half of the queries beyond its share.
+"""
 _COMPARED = 2000
 """With more agents, pairs are not compared with each other."""
 
@@ -66,7 +69,8 @@ def _confusion(trial: Trial) -> Confusion | None:
 
 
 def _is_hub(count: int, firsts: Sequence[str], known: Mapping[str, Knowledge]) -> bool:
-    return count > max(0.05, min(0.5, _HUB / max(1, len(known)))) * len(firsts)
+    share = 1 / max(1, len(known))
+    return count > max(0.05, min(_HUB * share, (1 + share) / 2)) * len(firsts)
 
 
 def _alike(known: Mapping[str, Knowledge]) -> list[tuple[str, str, float]]:

@@ -38,10 +38,10 @@ def choose(retrieval: Retrieval, verdict: Verdict, settings: RouterSettings) -> 
     held: list[float] = []
     left_out: tuple[str, ...] = ()
     for scored in retrieval.parts:
-        fits = scored.in_scope >= verdict.threshold
+        fits = scored.fits(verdict.threshold)
         shares = [score.probability for score in scored.scores]
         most = 1 if several else settings.max_agents
-        wanted = probable(shares, least=retrieval.least) if fits and shares else ()
+        wanted = probable(shares, least=retrieval.least) if fits else ()
         chosen = wanted[:most]
         if not several:
             left_out = tuple(scored.scores[i].agent for i in wanted[most:])

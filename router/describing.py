@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..agents.spec import Agent
-from ..errors import BadModelOutput
+from ..errors import BadModelOutput, InvalidInput
 from ..models.chat import ChatRequest, Message
 from ..models.journal import Journal
 from ..values import Confusion, Suggestion
@@ -52,7 +52,7 @@ async def suggest(
         better = agent.model_validate(
             {**agent.model_dump(), "description": found.description, "examples": found.examples}
         )
-    except (ValueError, ValidationError) as error:
+    except (ValueError, ValidationError, InvalidInput) as error:
         raise BadModelOutput(
             f"The model was to describe the agent {agent.name!r} and answered {text[:200]!r}. "
             "A more capable model may be needed for [router] model."
@@ -75,7 +75,7 @@ def _request(
         name=agent.name,
         description=_quote(agent.description),
         own=_quote("\n".join(agent.examples[:_SHOWN])) or "(none)",
-        confusions=_quote("\n".join(f"{one.query} -> {one.other}" for one in confusions[:_SHOWN]))
+        confusions="\n".join(f"{_quote(one.query)} -> {one.other}" for one in confusions[:_SHOWN])
         or "(none)",
         others=_quote(
             "\n".join(f"{name}: {agents[name].description}" for name in rivals if name in agents)

@@ -30,7 +30,7 @@ def judge_scope(retrieval: Retrieval, threshold: float) -> Verdict:
     scores = [part.in_scope for part in retrieval.parts]
     best = max(scores, default=0.0)
     return Verdict(
-        in_scope=best >= threshold,
+        in_scope=any(part.fits(threshold) for part in retrieval.parts),
         score=best,
         threshold=threshold,
         sure=all(abs(score - threshold) >= UNSURE_WIDTH for score in scores),

@@ -60,7 +60,7 @@ class Heads:
         meaning.fit(vectors, labels, sample_weight=weights)
         readers = _word_readers(2 if len(texts) > _MANY else 1)
         features = _stacked([reader.fit_transform(texts) for reader in readers])
-        words = LinearSVC(C=0.3, tol=1e-3, max_iter=10_000)
+        words = LinearSVC(C=0.3, tol=1e-3, max_iter=10_000, random_state=0)
         words.fit(features, labels, sample_weight=weights)
         seen = _per_agent(meaning.coef_, n)
         spelled = _word_heads(readers, _per_agent(words.coef_, n))

@@ -57,7 +57,7 @@ class Interaction:
     def __init__(self, everyday: Sequence[Reading]) -> None:
         self._everyday = everyday
         holders = Counter(id_ for one in everyday for id_ in set(one.ids.tolist()))
-        self._rare = math.log(1 + len(everyday))
+        self._rare = math.log(1 + len(everyday)) or 1.0  # without any, all tokens weigh the same
         self._weights = {
             id_: math.log(1 + len(everyday) / (1 + count)) for id_, count in holders.items()
         }

@@ -7,6 +7,7 @@ inspector and a replay need.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,8 @@ from .votes import Lean, Votes
 Ballots: TypeAlias = Callable[[int], Awaitable[Sequence[Vote]]]
 """The votes that came or were undone after a number, in the order of their changes."""
 
+DIGITS = 4
+"""To which probabilities are rounded."""
 KEPT = 10
 """Agents kept per part, the most probable first."""
 _IN_THREAD = 2000
@@ -61,6 +64,10 @@ class PartScores:
     in_scope: float
     scores: tuple[AgentScore, ...]
     refused: str = ""
+
+    def fits(self, threshold: float) -> bool:
+        """Tell whether the part is some agent's business."""
+        return bool(self.scores) and not self.refused and self.in_scope >= threshold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +144,9 @@ class RetrievalRouter:
             scored, split = await asyncio.to_thread(score) if large else score()
         coverage = self._settings.coverage
         least = None if coverage is None else team.calibration.least(coverage)
+        if least is not None:
+            # As probabilities are told rounded, one that reaches it exactly must not fall below it.
+            least = math.floor(least * 10**DIGITS) / 10**DIGITS
         return Retrieval(
             parts=_choose(scored, split, GUARD_THRESHOLD),
             least=self._settings.min_probability if least is None else least,
@@ -179,10 +189,13 @@ class RetrievalRouter:
 
     async def _hear(self) -> None:
         votes = await self._ballots(self._heard)
-        if votes:
-            vectors = await self._embedding([vote.query for vote in votes])
+        if not votes:
+            return
+        vectors = await self._embedding([vote.query for vote in votes])
+        # Another query may have heard all this and more meanwhile: what was undone stays undone.
+        if votes[-1].seq > self._heard:
             self._votes.take(votes, vectors)
-            self._heard = max(self._heard, votes[-1].seq)
+            self._heard = votes[-1].seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +259,7 @@ class _Scorer:
         evidence = match.evidence(vector)
         return AgentScore(
             agent=match.agent,
-            probability=round(share, 4),
+            probability=round(share, DIGITS),
             kind=evidence.kind,
             nearest=evidence.text,
             cosine=round(evidence.cosine, 3),
@@ -272,10 +285,10 @@ def _choose(
     of it does, that part speaks for it.
     """
     parts = _join(pieces, threshold)
-    fitting = [part for part in parts if part.in_scope >= threshold]
+    fitting = [part for part in parts if part.fits(threshold)]
     if fitting and len(parts) > 1:
         return tuple(parts)
-    if whole.in_scope < threshold and fitting:
+    if whole.in_scope < threshold and not whole.refused and fitting:
         best = max(fitting, key=lambda part: part.in_scope)
         return (replace(best, text=whole.text),)
     return (whole,)
@@ -289,8 +302,8 @@ def _join(pieces: Sequence[PartScores], threshold: float) -> list[PartScores]:
     joined: list[PartScores] = []
     context = ""
     for piece in pieces:
-        fits = piece.in_scope >= threshold
-        if not fits and not is_wish(piece.text):
+        fits = piece.fits(threshold)
+        if not fits and not piece.refused and not is_wish(piece.text):
             context = f"{context} {piece.text}".strip()
             continue
         last = joined[-1] if joined else None

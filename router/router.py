@@ -125,7 +125,7 @@ class Router:
                     decision, question, snapshot, retrieval, verdict, journal
                 )
             if not decision.agents:
-                decision = self._fall_back(decision, snapshot)
+                decision = self._fall_back(decision, retrieval, snapshot)
         return replace(
             decision,
             tiers=question.tiers,
@@ -139,6 +139,8 @@ class Router:
     def _needs_a_model(self, retrieval: Retrieval, verdict: Verdict) -> bool:
         able = self._gateway.settings(self._settings.model).reasoning
         if self._settings.policy == "retrieval" or not able or not retrieval.parts[0].scores:
+            return False
+        if not verdict.in_scope and _refused(retrieval):
             return False
         if self._settings.policy == "reasoning":
             return True
@@ -174,10 +176,12 @@ class Router:
             )
         return combine(judgement, retrieval, verdict, self._settings)
 
-    def _fall_back(self, decision: Decision, snapshot: Snapshot) -> Decision:
+    def _fall_back(self, decision: Decision, retrieval: Retrieval, snapshot: Snapshot) -> Decision:
+        """Let the fallback agent answer; not even it speaks about a blocked topic."""
         name = self._settings.fallback_agent
         agent = snapshot.by_name.get(name) if name else None
-        if agent is None or not agent.live:
+        blocked = _refused(retrieval) & set(self._settings.blocked_topics)
+        if agent is None or not agent.live or blocked:
             return replace(decision, method="fallback")
         return replace(
             decision,
@@ -185,3 +189,8 @@ class Router:
             method="fallback",
             reason=f"{decision.reason} The fallback agent {agent.agent.name!r} answers.",
         )
+
+
+def _refused(retrieval: Retrieval) -> set[str]:
+    """Return the refused topics that parts of the query meet."""
+    return {part.refused for part in retrieval.parts if part.refused}

@@ -107,3 +107,10 @@ def test_of_a_long_text_the_beginning_is_compared(
         interaction.similarities(read(encoder, word), [document])[0] for word in ("hotel", "parcel")
     )
     assert hotel < 0.5 < parcel
+
+
+def test_without_everyday_queries_all_words_weigh_the_same(encoder: WordEncoder) -> None:
+    plain = Interaction([])
+    document = plain.document(read(encoder, "lost parcels"))
+    (itself,) = plain.similarities(read(encoder, "parcels lost"), [document])
+    assert itself == pytest.approx(1, abs=0.01)

@@ -1,8 +1,26 @@
 from __future__ import annotations
 
-import pytest
-from routing import BILLING, CACHE, DELIVERY, Router, first, of, registered
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+from routing import (
+    BILLING,
+    CACHE,
+    DELIVERY,
+    Router,
+    WordEncoder,
+    first,
+    of,
+    registered,
+    shares,
+)
+
+from callboard.agents.spec import Agent
+from callboard.config import RouterSettings
+from callboard.router.choice import choose
+from callboard.router.guard import judge_scope
+from callboard.router.retrieval import DIGITS
 from callboard.router.texts import background, phrases, split_description
 from callboard.search.encoder import Encoder
 from callboard.search.encoders import load_encoder
@@ -96,3 +114,67 @@ async def test_the_background_is_out_of_scope(encoder: Encoder) -> None:
         (part, *_) = (await router.ask(query, snapshot)).parts
         wrong += part.in_scope >= 0.5
     assert wrong <= len(background()[::20]) * 0.1
+
+
+# How many are called -----------------------------------------------------------------------------
+
+CLOSE = tuple(
+    Agent(
+        name=name,
+        description=f"Questions about {name} cards and accounts of the bank.",
+        examples=tuple(f"{verb} my {kind}card" for verb in verbs for kind in ("", "bank ")),
+    )
+    for name, verbs in (
+        ("credit", ("block", "open", "order", "pay with", "see")),
+        ("debit", ("block", "close", "order", "pay by", "lose")),
+        ("savings", ("block", "open", "cancel", "pay into", "find")),
+    )
+)
+"""Agents that their own examples hardly tell apart."""
+
+
+@pytest.fixture
+def make_router(tmp_path: Path) -> Callable[..., Router]:
+    return lambda **settings: Router(WordEncoder(), cache_dir=tmp_path, **settings)
+
+
+async def test_more_coverage_lets_less_probable_agents_in(make_router) -> None:
+    least = {}
+    for coverage in (0.5, 0.7, 0.9):
+        retrieval = await make_router(coverage=coverage).ask("block my card", of(*CLOSE))
+        assert retrieval.coverage == coverage
+        least[coverage] = retrieval.least
+    assert least[0.9] < least[0.7] < least[0.5]
+
+
+async def test_without_enough_examples_nothing_is_promised_and_the_decision_says_so(
+    make_router,
+) -> None:
+    router = make_router(coverage=0.95)
+    retrieval = await router.ask("track my order", of(BILLING, DELIVERY))
+    assert retrieval.coverage is None
+    assert retrieval.least == router.settings.min_probability
+    decision = choose(retrieval, judge_scope(retrieval, 0.5), router.settings)
+    assert decision.agents == ("delivery",)
+    assert "The coverage of 0.95 can't be promised" in decision.reason
+
+
+async def test_who_stays_out_because_of_the_cap_is_told(make_router) -> None:
+    router = make_router(coverage=0.9, max_agents=1)
+    retrieval = await router.ask("block my card", of(*CLOSE))
+    decision = choose(retrieval, judge_scope(retrieval, 0.0), router.settings)
+    assert len(decision.agents) == 1
+    assert decision.left_out
+    assert set(decision.left_out).isdisjoint(decision.agents)
+    assert f"At most 1 are called, so {', '.join(decision.left_out)} stayed out" in decision.reason
+    roomy = choose(retrieval, judge_scope(retrieval, 0.0), RouterSettings(max_agents=3))
+    assert set(roomy.agents) == {*decision.agents, *decision.left_out}
+    assert roomy.left_out == ()
+
+
+async def test_the_least_probability_has_no_more_digits_than_those_held_against_it(
+    make_router,
+) -> None:
+    retrieval = await make_router(coverage=0.9).ask("block my card", of(*CLOSE))
+    for number in (retrieval.least, *shares(retrieval).values()):
+        assert number == round(number, DIGITS)
