@@ -140,7 +140,7 @@ class House:
         return tuple(
             [
                 await suggest(model, agents[name], checkup.confusions, agents, journal)
-                for name in names
+                for name in dict.fromkeys(names)
             ]
         )
 
