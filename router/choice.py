@@ -18,11 +18,6 @@ from .reasoning import Judgement
 from .retrieval import AgentScore, Retrieval
 from .selection import probable
 
-TRUST = 0.8
-"""What the model's word adds to an agent's relevance; half of it where reason and ids disagree.
-
-Chosen on validation queries of HWU64 and SGD that retrieval was not sure of.
-"""
 _SURE = 0.8
 """From this probability of its best agent on, retrieval keeps a query that the model turns away."""
 SHOWN = 8
@@ -65,7 +60,7 @@ def combine(
     judgement: Judgement, retrieval: Retrieval, verdict: Verdict, settings: RouterSettings
 ) -> Decision:
     """Let the model's word and the probabilities decide together; neither overrules the other."""
-    heard = _heard(retrieval, judgement, verdict.threshold)
+    heard = _heard(retrieval, judgement, verdict.threshold, settings.trust)
     best = max((score.probability for score in best_scores(retrieval).values()), default=0.0)
     # A query that the model finds out of scope stays in only where retrieval is sure of it.
     kept = bool(judgement.agents) or (verdict.in_scope and best >= _SURE)
@@ -83,13 +78,14 @@ def combine(
     )
 
 
-def _heard(retrieval: Retrieval, judgement: Judgement, threshold: float) -> Retrieval:
+def _heard(retrieval: Retrieval, judgement: Judgement, threshold: float, trust: float) -> Retrieval:
     """Return what retrieval found after the model's word: as one more signal beside the others.
 
-    A part whose best agent the model chose is in scope, unless the word counts half.
+    The word adds `trust` to the relevance of an agent, and half of it where reason and ids
+    disagree. A part whose best agent the model chose is in scope, unless the word counts half.
     """
     weights = judgement.weights or {}
-    trust = TRUST if judgement.consistent else TRUST / 2
+    trust = trust if judgement.consistent else trust / 2
     parts = []
     for part in retrieval.parts:
         odds = {

@@ -13,7 +13,7 @@ from callboard.models.scripted import ScriptedModel
 from callboard.router.router import Question, Router
 from callboard.values import Decision
 
-EAGER = '{"reason": "`billing` could.", "agents": ["billing"]}'
+EAGER = '{"reason": "`billing` fits.", "agents": ["billing"]}'
 GAMBLING = "is gambling in lotteries legal"
 
 

@@ -4,11 +4,9 @@ import asyncio
 import threading
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
 from callboard.search.batcher import BATCH_TEXTS, Batcher
-from callboard.search.encoder import Vectors
 
 
 class Lengths:
@@ -21,14 +19,14 @@ class Lengths:
         self.gate = threading.Event()
         self.gate.set()
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
+    def encode(self, texts: Sequence[str]) -> list[int]:
         self.batches.append(list(texts))
         self.threads.add(threading.get_ident())
         self.busy.set()
         assert self.gate.wait(30)
         if "broken" in texts:
             raise ValueError("broken")
-        return np.array([[len(text)] for text in texts], dtype=np.float32).reshape(-1, 1)
+        return [len(text) for text in texts]
 
     async def until_busy(self) -> None:
         while not self.busy.is_set():
@@ -40,7 +38,7 @@ async def test_what_is_asked_within_one_tick_is_one_batch_in_one_thread() -> Non
     lengths = Lengths()
     batcher = Batcher(lengths.encode)
     found = await asyncio.gather(*(batcher.encode(["x" * n]) for n in range(BATCH_TEXTS)))
-    assert [float(row[0, 0]) for row in found] == list(range(BATCH_TEXTS))
+    assert found == [[n] for n in range(BATCH_TEXTS)]
     assert len(lengths.batches) == 1
     assert lengths.threads.isdisjoint({threading.get_ident()})
 
@@ -63,7 +61,7 @@ async def test_many_texts_come_back_in_their_order() -> None:
     lengths = Lengths()
     texts = ["x" * (n * 37 % 5000) for n in range(200)]
     found = await Batcher(lengths.encode).encode(texts)
-    assert found[:, 0].tolist() == [len(text) for text in texts]
+    assert found == [len(text) for text in texts]
     assert max(len(batch) for batch in lengths.batches) <= BATCH_TEXTS
 
 
@@ -88,7 +86,7 @@ async def test_an_error_reaches_those_who_were_in_the_batch_and_the_next_one_wor
         batcher.encode(["a"]), batcher.encode(["broken"]), return_exceptions=True
     )
     assert [str(error) for error in found] == ["broken", "broken"]
-    assert (await batcher.encode(["fine"])).tolist() == [[4]]
+    assert await batcher.encode(["fine"]) == [4]
 
 
 async def test_what_was_given_up_while_it_waited_is_not_encoded() -> None:
@@ -109,10 +107,10 @@ async def test_what_was_given_up_while_it_waited_is_not_encoded() -> None:
 
 
 async def test_no_text_is_no_error() -> None:
-    assert (await Batcher(Lengths().encode).encode([])).shape == (0, 1)
+    assert await Batcher(Lengths().encode).encode([]) == []
 
 
 def test_it_serves_one_event_loop_after_the_other() -> None:
     batcher = Batcher(Lengths().encode)
     for text in ("a", "bb", "ccc"):
-        assert asyncio.run(batcher.encode([text])).tolist() == [[len(text)]]
+        assert asyncio.run(batcher.encode([text])) == [len(text)]
