@@ -37,7 +37,7 @@ class Heads:
     def __init__(
         self,
         learned: Mapping[str, Knowledge],
-        meaning: Vectors,
+        meaning: _MeaningHead,
         words: Sequence[_WordHead],
         usual: Vectors,
     ) -> None:
@@ -62,19 +62,30 @@ class Heads:
         features = _stacked([reader.fit_transform(texts) for reader in readers])
         words = LinearSVC(C=0.3, tol=1e-3, max_iter=10_000, random_state=0)
         words.fit(features, labels, sample_weight=weights)
-        seen = _per_agent(meaning.coef_, n)
+        seen = _MeaningHead(_per_agent(meaning.coef_, n), _per_agent(meaning.intercept_, n))
         spelled = _word_heads(readers, _per_agent(words.coef_, n))
         usual = np.mean([_scores(spelled, text) for text in everyday], axis=0)
         return cls(agents, seen, spelled, usual)
 
     def meaning(self, vector: Vectors) -> Vectors:
-        """Return each agent's score for a vector `(dim,)`, from which the usual one was taken."""
-        scores: Vectors = self._meaning @ vector
+        """Return each agent's score for a query's vector `(dim,)`, `(n_agents,)`."""
+        scores: Vectors = self._meaning.weights @ vector + self._meaning.intercepts
         return scores
 
     def words(self, text: str) -> Vectors:
         """Return each agent's score for the words of a query, `(n_agents,)`; 0 is usual."""
         return _scores(self._words, text) - self._usual
+
+
+@dataclass(frozen=True, slots=True)
+class _MeaningHead:
+    """A linear model: `weights` is `(n_agents, dim)`.
+
+    `intercepts` `(n_agents,)` are higher for agents of more examples: these are asked more often.
+    """
+
+    weights: Vectors
+    intercepts: Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +166,6 @@ def _word_heads(readers: Sequence[Any], weights: Vectors) -> list[_WordHead]:
 
 
 def _per_agent(weights: Vectors, n: int) -> Vectors:
-    """Return one row per agent; for two agents sklearn makes one row, which is the second's."""
+    """Return one entry per agent; for two agents sklearn makes one, which is the second's."""
     rows = np.asarray(weights, np.float32)
     return np.concatenate([-rows, rows]) if n == 2 and len(rows) == 1 else rows

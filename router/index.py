@@ -168,7 +168,7 @@ class AgentIndex:
             head_words=np.full(len(slots), np.nan, np.float32),
         )
         if heads is not None:
-            self._ask_heads(signals, slots, heads, query, centred)
+            self._ask_heads(signals, slots, heads, query)
         places = top(first_scores(signals, self._examples[slots], self._weights), COMPARED)
         wanted = {self._slots.number(name) for name in also if name in self._slots}
         missing = np.flatnonzero(np.isin(slots, list(wanted)))
@@ -238,11 +238,10 @@ class AgentIndex:
         slots: NDArray[np.int64],
         heads: Heads,
         query: QueryViews,
-        centred: Vectors,
     ) -> None:
         places = self._places(heads)[slots]
         known = places >= 0
-        signals.head_meaning[known] = heads.meaning(centred)[places[known]]
+        signals.head_meaning[known] = heads.meaning(query.mean)[places[known]]
         words = np.sum([view.weight * heads.words(view.text) for view in query.views], axis=0)
         signals.head_words[known] = words[places[known]]
 
