@@ -125,7 +125,7 @@ class RouterSettings(Section):
     trust: float = Field(default=0.8, ge=0, le=10)
     """What the model's word adds to the relevance of an agent, which is in log-odds: 0.8 was
     measured with 1.5 billion parameters; with 3 the word of a capable model all but decides."""
-    shortlist: int = Field(default=8, ge=2, le=10)
+    shortlist: int = Field(default=5, ge=2, le=10)
     guard_threshold: float | None = Field(default=None, ge=0, le=1)
     """Below this score a query is out of scope; None: the measured default."""
     out_of_scope: tuple[str, ...] = ()

@@ -77,7 +77,7 @@ def measure(
     if setup.limit is not None:
         routing_set = routing_set.limited(setup.limit)
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
-        house = _House(Path(folder) / "bench.db", agents, setup, progress)
+        house = House(Path(folder) / "bench.db", agents, setup, progress)
         found = _measure(routing_set, house, setup)
         coverage = measure_coverage(house, routing_set.test, setup.shots)
     return Measured(
@@ -124,7 +124,7 @@ def _scores(decision: Decision) -> list[float]:
 
 
 def measure_coverage(
-    house: _House, test: Sequence[Labelled], shots: Shots
+    house: House, test: Sequence[Labelled], shots: Shots
 ) -> dict[str, JSON] | None:
     """Return how often the right agents are called where the settings promise a coverage.
 
@@ -143,7 +143,7 @@ def measure_coverage(
     return found
 
 
-def _measure(routing_set: RoutingSet, house: _House, setup: Setup) -> Findings:
+def _measure(routing_set: RoutingSet, house: House, setup: Setup) -> Findings:
     by_retrieval = {"policy": "retrieval"}
     with house.board(by_retrieval) as board:
         valid = house.ask(board, "validation", routing_set.valid)
@@ -174,11 +174,15 @@ def _measure(routing_set: RoutingSet, house: _House, setup: Setup) -> Findings:
     )
 
 
-class _House:
+class House:
     """Opens Boards with the same agents on one database, and asks them."""
 
     def __init__(
-        self, database: Path, agents: Sequence[Agent], setup: Setup, progress: Progress
+        self,
+        database: Path,
+        agents: Sequence[Agent],
+        setup: Setup,
+        progress: Progress = lambda what, done, total: None,
     ) -> None:
         self._database = database
         self._agents = agents

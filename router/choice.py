@@ -18,6 +18,8 @@ from .reasoning import Judgement
 from .retrieval import AgentScore, Retrieval
 from .selection import probable
 
+COUNTS_HALF = "(This reason and the model's choice disagree, so its word counts half.)"
+"""What the reason of such a decision ends with."""
 _SURE = 0.8
 """From this probability of its best agent on, retrieval keeps a query that the model turns away."""
 SHOWN = 8
@@ -108,7 +110,7 @@ def _judged_reason(judgement: Judgement) -> str:
     reason = judgement.reason or "The model gave no reason."
     if judgement.consistent:
         return reason
-    return f"{reason} (This reason and the model's choice disagree, so its word counts half.)"
+    return f"{reason} {COUNTS_HALF}"
 
 
 def pin(names: Sequence[str], snapshot: Snapshot, retrieval: Retrieval) -> Decision:
