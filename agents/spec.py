@@ -30,6 +30,8 @@ AgentKind: TypeAlias = Literal["function", "documents", "model"]
 
 DEFAULT_MODEL = "main"
 SLUG = re.compile(r"[a-z][a-z0-9_-]{1,63}")
+OUT_OF_SCOPE = "oos"
+"""What a model that routes says where no agent fits: no agent may be called so."""
 MIN_DESCRIPTION, MAX_DESCRIPTION = 10, 4000
 MAX_EXAMPLES, MAX_EXAMPLE = 1000, 1000
 MAX_INSTRUCTIONS = 20_000
@@ -163,6 +165,8 @@ class Agent(BaseModel):
                 "use 2 to 64 small letters, digits, '-' or '_', and begin with a letter"
                 f"{_suggestion(name)}"
             )
+        if name == OUT_OF_SCOPE:
+            raise ValueError("take another name: a model that routes says this where no agent fits")
         return name
 
     @model_validator(mode="after")

@@ -14,10 +14,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..agents.spec import OUT_OF_SCOPE
 from ..errors import BadModelOutput
 from ..models.chat import ChatReply, TokenLogprobs
 from .judgements import Remembered
-from .prompt import OUT_OF_SCOPE, Case, content_free_requests, id_request, load_prompt
+from .prompt import Case, content_free_requests, id_request, load_prompt
 from .talk import Talk
 
 FLOOR = 0.001

@@ -14,11 +14,10 @@ from typing import Any
 
 import yaml
 
-from ..agents.spec import Agent
+from ..agents.spec import OUT_OF_SCOPE, Agent
 from ..models.chat import ChatRequest, Message
 from ..values import Exchange
 
-OUT_OF_SCOPE = "oos"
 MAX_TOKENS = 300
 MAX_ID_TOKENS = 64
 """The longest id has 64 characters, and tokens of ids hold two or more."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from ..agents.spec import OUT_OF_SCOPE
 from ..errors import CallboardError, ConfigurationError
 from ..models.journal import Journal
 from .consistency import contradiction
@@ -18,7 +19,6 @@ from .judgements import REMEMBERED, JudgementKey, Remembered, normalised
 from .likelihood import LikelihoodReader, likeliest
 from .prompt import (
     MAX_ANSWER_CHARS,
-    OUT_OF_SCOPE,
     Case,
     again_request,
     load_prompt,

@@ -70,6 +70,11 @@ def test_a_slug_is_suggested_where_one_can_be_made() -> None:
     assert "for example 'billing-team'" in refused(name="Billing Team!")
 
 
+def test_what_a_model_says_where_no_agent_fits_is_no_name() -> None:
+    with pytest.raises(InvalidInput, match="no agent fits"):
+        Agent(name="oos", description="Sells tickets for out-of-season shows.")
+
+
 def test_an_unknown_field_is_named_with_the_nearest_one() -> None:
     assert "'descripton' is not a field of an agent: did you mean 'description'?" in refused(
         descripton="x"

@@ -90,5 +90,15 @@ def test_what_an_agent_says_counts_less_the_more_examples_it_has() -> None:
     many = changed(said, examples=("sunny", *(f"cloud{number}" for number in range(30))))
     other = changed(DELIVERY, name="other")
     (vector,) = ENCODER.encode(["weather storms"])
-    one, two = (trained(agent, other).meaning(vector)[0] for agent in (few, many))
+    one, two = (
+        (heads.meaning(vector) - heads.meaning(np.zeros_like(vector)))[0]
+        for heads in (trained(few, other), trained(many, other))
+    )
     assert two < one
+
+
+def test_where_nothing_is_said_the_agent_with_more_examples_is_likelier() -> None:
+    asked_often = changed(DELIVERY, examples=tuple(f"where is parcel {n}" for n in range(40)))
+    heads = trained(BILLING, asked_often)
+    billing, delivery = heads.meaning(np.zeros(ENCODER.dim, np.float32))
+    assert delivery > billing
