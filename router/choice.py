@@ -83,16 +83,13 @@ def combine(
 def _heard(retrieval: Retrieval, judgement: Judgement, threshold: float, trust: float) -> Retrieval:
     """Return what retrieval found after the model's word: as one more signal beside the others.
 
-    The word adds `trust` to the relevance of an agent, and half of it where reason and ids
-    disagree. A part whose best agent the model chose is in scope, unless the word counts half.
+    A part whose best agent the model chose is in scope, unless the word counts half.
     """
-    weights = judgement.weights or {}
-    trust = trust if judgement.consistent else trust / 2
+    lifts = _lifts(judgement, trust if judgement.consistent else trust / 2)
     parts = []
     for part in retrieval.parts:
         odds = {
-            score.agent: score.probability
-            * math.exp(trust * max(score.agent in judgement.agents, weights.get(score.agent, 0.0)))
+            score.agent: score.probability * math.exp(lifts.get(score.agent, 0.0))
             for score in part.scores
         }
         total = sum(odds.values())
@@ -104,6 +101,25 @@ def _heard(retrieval: Retrieval, judgement: Judgement, threshold: float, trust: 
         in_scope = max(part.in_scope, threshold) if chosen else part.in_scope
         parts.append(replace(part, scores=tuple(scores), in_scope=in_scope))
     return replace(retrieval, parts=tuple(parts))
+
+
+def _lifts(judgement: Judgement, trust: float) -> dict[str, float]:
+    """Return what the model's word adds to the relevance of each agent, which is in log-odds.
+
+    Written, it adds `trust` to the agents that were chosen. Where it was read by likelihoods too,
+    half of that comes from them: the log of each against an even share.
+
+    Source: the logarithmic opinion pool (Genest and Zidek 1986, Combining Probability
+    Distributions: A Critique and an Annotated Bibliography).
+    """
+    weights = judgement.weights
+    if not weights:
+        return dict.fromkeys(judgement.agents, trust)
+    even = sum(weights.values()) / len(weights)
+    return {
+        name: trust / 2 * ((name in judgement.agents) + math.log(weight / even))
+        for name, weight in weights.items()
+    }
 
 
 def _judged_reason(judgement: Judgement) -> str:

@@ -122,11 +122,10 @@ class RetrievalRouter:
     ) -> Retrieval:
         """Score the agents of `snapshot` for `query`, as if those in `exclude` did not exist."""
         team = await self._gathered(snapshot)
-        await self._hear()
         pieces = split_wishes(query)
         pieces = pieces if len(pieces) > 1 else pieces[:0]
         texts = texts_in_context(query, history)
-        readings = await self._encoder.aread([*texts, *pieces])
+        readings, _ = await asyncio.gather(self._encoder.aread([*texts, *pieces]), self._hear())
         whole = views_of(texts, readings[: len(texts)])
         parts = [
             views_of([text], [reading])
