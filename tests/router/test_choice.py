@@ -113,6 +113,20 @@ def test_what_the_model_finds_likely_counts_beside_what_it_wrote() -> None:
     assert judged.agents[0] == "dates"
 
 
+def test_likelihoods_speak_for_an_agent_and_against_another() -> None:
+    retrieval = found(part("q", billing=0.4, dates=0.4, units=0.2))
+
+    def judged(**weights: float) -> dict[str, float]:
+        word = Judgement(agents=(), reason="", weights=weights)
+        decision = combine(word, retrieval, IN, RouterSettings(guard_threshold=0))
+        return {one.agent: one.score for one in decision.candidates}
+
+    even = judged(billing=0.2, dates=0.2)
+    assert even == {"billing": 0.4, "dates": 0.4, "units": 0.2}
+    leaning = judged(billing=0.02, dates=0.38)
+    assert leaning["dates"] > 0.4 > leaning["billing"]
+
+
 def test_the_model_does_not_overrule_sure_retrieval() -> None:
     retrieval = found(part("q", billing=0.97, dates=0.03))
     word = Judgement(agents=("dates",), reason="Dates.")
