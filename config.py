@@ -11,7 +11,7 @@ import os
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from platformdirs import user_cache_dir
 from pydantic import (
@@ -36,6 +36,11 @@ CONFIG_FILE = "callboard.toml"
 PREFIX = "CALLBOARD_"
 EMBEDDED = "embedded/"
 """What a model string begins with whose weights run in the process."""
+Policy: TypeAlias = Literal["auto", "retrieval", "reasoning"]
+"""When a model is asked: if retrieval is not sure, never, or always."""
+Reading: TypeAlias = Literal["reason", "likelihood", "both"]
+"""How a model is read: by the reason and ids that it writes, by how likely it finds each id, or by
+what it writes with the likelihoods beside it."""
 
 
 class Section(BaseModel):
@@ -110,11 +115,10 @@ EMBEDDED_MODEL = ModelSettings(
 class RouterSettings(Section):
     """How agents are chosen."""
 
-    policy: Literal["auto", "retrieval", "reasoning"] = "auto"
+    policy: Policy = "auto"
     model: str = "main"
-    reading: Literal["reason", "likelihood", "both"] = "reason"
-    """How the reasoning model is read: by the reason and ids that it writes, by how likely it finds
-    each id (its `logprobs` must be true), or by both."""
+    reading: Reading = "reason"
+    """How the reasoning model is read; for likelihoods its `logprobs` must be true."""
     max_agents: int = Field(default=3, ge=1, le=10)
     min_probability: float = Field(default=0.15, gt=0, lt=1)
     """An agent is called from this probability on that it should answer."""

@@ -29,9 +29,9 @@ from ..agents.registry import Registry
 from ..agents.spec import Agent
 from ..config import RouterSettings, Settings
 from ..errors import CallboardError
-from ..router.embedding import RememberedEmbedding
-from ..router.retrieval import RetrievalRouter
-from ..router.scoring import WEIGHTS, Weights
+from ..router.retrieval.embedding import RememberedEmbedding
+from ..router.retrieval.retriever import RetrievalRouter
+from ..router.retrieval.scoring import WEIGHTS, Weights
 from ..router.selection import probable
 from ..search.encoder import Encoder
 from ..search.encoders import load_encoder

@@ -1,7 +1,7 @@
 """Is the routing better where a model is asked? Each query is its own comparison.
 
     python -m callboard.benchmarks.reasoning --data DIR --sets NAME,NAME --config FILE
-        [--model NAME] [--queries N] [--lines FILE] [--json]
+        [--model NAME] [--reading reason|likelihood|both] [--queries N] [--lines FILE] [--json]
 
 Test queries are taken in a fixed random order, and routed with `policy = "auto"` until the model
 was asked about N of each set; those are routed by retrieval alone too. Agents have no examples.
@@ -18,13 +18,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from ..board import Board
-from ..config import RouterSettings
+from ..config import Reading, RouterSettings
 from ..errors import CallboardError
 from ..router.choice import COUNTS_HALF
 from ..values import JSON
@@ -177,12 +178,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", default="hwu64,sgd-tcar")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--model", default="main")
+    parser.add_argument("--reading", default="reason", choices=get_args(Reading))
     parser.add_argument("--queries", type=int, default=QUERIES)
     parser.add_argument("--lines", type=Path, default=Path("reasoning.jsonl"))
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     names = given.sets.split(",")
-    setup = Setup(policy="auto", model=given.model, config=given.config)
+    setup = Setup(policy="auto", model=given.model, reading=given.reading, config=given.config)
     try:
         for name in names:
             compare(name, given.data, setup, given.queries, given.lines)

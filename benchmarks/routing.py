@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from ..agents.spec import Agent
 from ..board import Board
-from ..config import RouterSettings, load_settings
+from ..config import Policy, Reading, RouterSettings, load_settings
 from ..models.chat import ChatModel
 from ..router.selection import probable
 from ..values import JSON, Decision
@@ -28,7 +28,6 @@ from .metrics import mean
 from .routing_report import Findings, Routed, figures
 from .sets import Labelled, RoutingSet, Shots, with_examples
 
-Policy: TypeAlias = Literal["auto", "retrieval", "reasoning"]
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Is told what is done now, how many queries of it are done, and how many there are."""
 
@@ -45,12 +44,14 @@ class Setup:
     """What is measured, and how.
 
     `config` is the settings file that the models come from, `models` stand in their place;
-    `model` is the name of the one that judges; `parallel` queries are under way at a time.
+    `model` is the name of the one that judges, `reading` how it is read; `parallel` queries are
+    under way at a time.
     """
 
     shots: Shots = 0
     policy: Policy = "retrieval"
     model: str = "main"
+    reading: Reading = "reason"
     limit: int | None = None
     parallel: int = 1
     config: Path | None = None
@@ -193,7 +194,9 @@ class House:
     @contextmanager
     def board(self, router: Mapping[str, Any]) -> Iterator[Board]:
         """Open a Board whose guard lets everything in; nothing of the user's router settings."""
-        chosen = RouterSettings(model=self._setup.model, guard_threshold=0).model_dump()
+        chosen = RouterSettings(
+            model=self._setup.model, reading=self._setup.reading, guard_threshold=0
+        ).model_dump()
         settings = load_settings(
             self._setup.config,
             database_url=f"sqlite:///{self._database}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .. import __version__
-from ..router.scoring import GUARD_THRESHOLD
+from ..router.retrieval.scoring import GUARD_THRESHOLD
 from ..values import JSON, Decision, Usage, total_cost
 from .machine import describe_machine
 from .metrics import (

@@ -23,8 +23,8 @@ from ..models.journal import UnrecordedJournal
 from ..models.prices import PriceBook
 from ..router.budget import BudgetPolicy
 from ..router.choice import check_names
-from ..router.embedding import RememberedEmbedding
-from ..router.retrieval import RetrievalRouter
+from ..router.retrieval.embedding import RememberedEmbedding
+from ..router.retrieval.retriever import RetrievalRouter
 from ..router.router import Router
 from ..search.encoder import Encoder
 from ..search.encoders import load_encoder

@@ -25,7 +25,7 @@ from ..errors import StoreError
 from ..memory.archive import Memory
 from ..models.journal import Journal
 from ..router.guard import Verdict
-from ..router.retrieval import Retrieval
+from ..router.retrieval.retriever import Retrieval
 from ..router.router import Question, Router
 from ..search.encoder import Encoder
 from ..values import (

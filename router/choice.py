@@ -14,8 +14,8 @@ from ..config import RouterSettings
 from ..errors import UnknownName, nearest
 from ..values import Candidate, Decision, Part
 from .guard import Verdict
-from .reasoning import Judgement
-from .retrieval import AgentScore, Retrieval
+from .reasoning.judge import Judgement
+from .retrieval.retriever import AgentScore, Retrieval
 from .selection import probable
 
 COUNTS_HALF = "(This reason and the model's choice disagree, so its word counts half.)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .retrieval import Retrieval
+from .retrieval.retriever import Retrieval
 
 UNSURE_WIDTH = 0.3
 """Within this distance of the threshold the score alone should not be trusted."""

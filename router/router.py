@@ -20,10 +20,10 @@ from ..models.journal import Journal
 from ..values import Checkup, Decision, Exchange, MemoryModule, Tier
 from .choice import choose, combine, pin, shortlist
 from .guard import Verdict, judge_scope
-from .prompt import Case
-from .reasoning import ReasoningRouter
-from .retrieval import Retrieval, RetrievalRouter
-from .scoring import GUARD_THRESHOLD
+from .reasoning.judge import ReasoningRouter
+from .reasoning.prompt import Case
+from .retrieval.retriever import Retrieval, RetrievalRouter
+from .retrieval.scoring import GUARD_THRESHOLD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,10 @@ from platformdirs import user_cache_dir
 from callboard.agents.registry import Registered, Snapshot
 from callboard.agents.spec import Agent
 from callboard.config import RouterSettings
-from callboard.router.interaction import Document, Interaction
-from callboard.router.knowledge import Knowledge, know
-from callboard.router.query import QueryViews, View
-from callboard.router.retrieval import Retrieval, RetrievalRouter
+from callboard.router.retrieval.interaction import Document, Interaction
+from callboard.router.retrieval.knowledge import Knowledge, know
+from callboard.router.retrieval.query import QueryViews, View
+from callboard.router.retrieval.retriever import Retrieval, RetrievalRouter
 from callboard.search.encoder import Encoder, Reading, Vectors
 from callboard.search.words import words
 from callboard.store.feedback import Vote

@@ -16,7 +16,7 @@ from callboard.benchmarks.metrics import wilson
 from callboard.benchmarks.routing import Setup, choose_least, mean_set_size, measure
 from callboard.benchmarks.routing_report import Routed
 from callboard.benchmarks.sets import SETS, Labelled, load_set
-from callboard.router.scoring import GUARD_THRESHOLD
+from callboard.router.retrieval.scoring import GUARD_THRESHOLD
 from callboard.values import Candidate, Decision, Part
 
 MODELS = """

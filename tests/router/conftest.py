@@ -16,7 +16,7 @@ from callboard.models.gateway import Gateway
 from callboard.models.journal import UnrecordedJournal
 from callboard.models.prices import PriceBook
 from callboard.models.scripted import ScriptedModel
-from callboard.router.prompt import Case
+from callboard.router.reasoning.prompt import Case
 from callboard.values import Reservation, Usage
 
 AGENTS = (

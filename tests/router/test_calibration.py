@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callboard.router.calibration import Calibration, Trial, border_by, calibrated
-from callboard.router.scoring import USUAL_BORDER, probabilities
+from callboard.router.retrieval.calibration import Calibration, Trial, border_by, calibrated
+from callboard.router.retrieval.scoring import USUAL_BORDER, probabilities
 from callboard.search.encoder import Vectors
 
 N = 5

@@ -7,8 +7,8 @@ import pytest
 from routing import BILLING, DELIVERY, TRAVEL, Router, WordEncoder, changed, knowledge, of
 
 from callboard.agents.spec import Agent
-from callboard.router.calibration import Trial
-from callboard.router.checkup import ALIKE, check_up
+from callboard.router.retrieval.calibration import Trial
+from callboard.router.retrieval.checkup import ALIKE, check_up
 from callboard.values import AgentCheck, Checkup
 
 ENCODER = WordEncoder()

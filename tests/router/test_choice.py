@@ -10,8 +10,8 @@ from callboard.config import RouterSettings
 from callboard.errors import UnknownName
 from callboard.router.choice import choose, combine, pin, shortlist
 from callboard.router.guard import Verdict, judge_scope
-from callboard.router.reasoning import Judgement
-from callboard.router.retrieval import AgentScore, PartScores, Retrieval
+from callboard.router.reasoning.judge import Judgement
+from callboard.router.retrieval.retriever import AgentScore, PartScores, Retrieval
 
 IN = Verdict(in_scope=True, score=0.9, threshold=0.5)
 

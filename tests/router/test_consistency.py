@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callboard.router.consistency import contradiction
+from callboard.router.reasoning.consistency import contradiction
 
 LIST = ["billing", "dates", "tech_support", "calendar", "calendar_update", "alarm_query"]
 

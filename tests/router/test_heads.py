@@ -7,7 +7,7 @@ import pytest
 from routing import BILLING, DELIVERY, TRAVEL, WordEncoder, changed, knowledge
 
 from callboard.agents.spec import Agent
-from callboard.router.heads import Heads
+from callboard.router.retrieval.heads import Heads
 from callboard.search.encoder import Vectors
 
 ENCODER = WordEncoder()

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from routing import BILLING, DELIVERY, TRAVEL, WordEncoder, asked, changed, knowledge
 
 from callboard.agents.spec import Agent
-from callboard.router import index as module
-from callboard.router.heads import Heads
-from callboard.router.index import COMPARED, AgentIndex, Match
-from callboard.router.interaction import Interaction
+from callboard.router.retrieval import index as module
+from callboard.router.retrieval.heads import Heads
+from callboard.router.retrieval.index import COMPARED, AgentIndex, Match
+from callboard.router.retrieval.interaction import Interaction
 
 ENCODER = WordEncoder()
 EVERYDAY = ("tell me a joke", "how is the weather today", "play some music")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from routing import WordEncoder
 
-from callboard.router.interaction import MAX_TOKENS, Document, Interaction
+from callboard.router.retrieval.interaction import MAX_TOKENS, Document, Interaction
 from callboard.search.encoder import Reading
 
 EVERYDAY = ("tell me a joke", "how is the weather today", "play some music", "good morning")

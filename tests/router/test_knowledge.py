@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from routing import BILLING, DELIVERY, TRAVEL, RecordingEmbedding, WordEncoder, knowledge
 
-from callboard.router.interaction import Interaction
-from callboard.router.knowledge import direction, know
+from callboard.router.retrieval.interaction import Interaction
+from callboard.router.retrieval.knowledge import direction, know
 
 ENCODER = WordEncoder()
 

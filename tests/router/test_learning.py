@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from routing import BILLING, DELIVERY, TRAVEL, WordEncoder, asked, changed, knowledge
 
-from callboard.router.calibration import Trial
-from callboard.router.heads import Heads
-from callboard.router.index import AgentIndex, Match
-from callboard.router.interaction import Interaction
-from callboard.router.knowledge import Knowledge
-from callboard.router.learning import FOLDS, held_out, learn
-from callboard.router.query import QueryViews
-from callboard.router.scoring import USUAL_BORDER
-from callboard.router.surroundings import Surroundings
-from callboard.router.texts import background
+from callboard.router.retrieval.calibration import Trial
+from callboard.router.retrieval.heads import Heads
+from callboard.router.retrieval.index import AgentIndex, Match
+from callboard.router.retrieval.interaction import Interaction
+from callboard.router.retrieval.knowledge import Knowledge
+from callboard.router.retrieval.learning import FOLDS, held_out, learn
+from callboard.router.retrieval.query import QueryViews
+from callboard.router.retrieval.scoring import USUAL_BORDER
+from callboard.router.retrieval.surroundings import Surroundings
+from callboard.router.retrieval.texts import background
 
 ENCODER = WordEncoder()
 EVERYDAY = ENCODER.encode(background())

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from callboard.errors import BadModelOutput, ModelUnavailable
 from callboard.models.chat import ChatReply, TokenLogprobs
 from callboard.models.scripted import ScriptedModel
-from callboard.router.likelihood import LikelihoodReader, calibrated, likeliest, read
-from callboard.router.talk import Talk
+from callboard.router.reasoning.likelihood import LikelihoodReader, calibrated, likeliest, read
+from callboard.router.reasoning.talk import Talk
 from callboard.values import Usage
 
 NAMES = ["billing", "bills_old", "dates"]

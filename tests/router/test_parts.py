@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callboard.router.parts import MAX_PARTS, is_wish, split_wishes
+from callboard.router.retrieval.parts import MAX_PARTS, is_wish, split_wishes
 
 
 @pytest.mark.parametrize(

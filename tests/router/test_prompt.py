@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callboard.agents.spec import Agent
-from callboard.router.prompt import (
+from callboard.router.reasoning.prompt import (
     MAX_QUERY_CHARS,
     again_request,
     content_free_requests,

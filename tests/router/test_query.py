@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from routing import WordEncoder
 
-from callboard.router.query import QueryViews, texts_in_context, views_of
+from callboard.router.retrieval.query import QueryViews, texts_in_context, views_of
 from callboard.values import Exchange
 
 ENCODER = WordEncoder()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callboard.router.scoring import (
+from callboard.router.retrieval.scoring import (
     GUARD_THRESHOLD,
     WEIGHTS,
     Mix,

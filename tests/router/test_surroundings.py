@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from routing import BILLING, TRAVEL, WordEncoder, changed, knowledge
 
-from callboard.router.surroundings import Surroundings
+from callboard.router.retrieval.surroundings import Surroundings
 
 ENCODER = WordEncoder()
 LINES = ("lost parcels", "send the invoice", "play some music", "tell jokes", "how old are stars")

@@ -20,10 +20,10 @@ from routing import (
 
 from callboard.agents.spec import Agent
 from callboard.config import RouterSettings
-from callboard.router import team as module
 from callboard.router.choice import choose
 from callboard.router.guard import judge_scope
-from callboard.router.learning import learn
+from callboard.router.retrieval import team as module
+from callboard.router.retrieval.learning import learn
 from callboard.values import Decision
 
 GARDEN = Agent(

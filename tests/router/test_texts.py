@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callboard.agents.spec import Agent
-from callboard.router.texts import AgentTexts, background, phrases, split_description
+from callboard.router.retrieval.texts import AgentTexts, background, phrases, split_description
 
 sentences = st.text(st.characters(categories=["L", "Zs", "Po", "Pd"]), min_size=10, max_size=80)
 

@@ -15,8 +15,8 @@ from routing import BILLING, DELIVERY, TRAVEL, RecordingEmbedding, Router, WordE
 from callboard.config import RouterSettings
 from callboard.router.choice import choose
 from callboard.router.guard import judge_scope
-from callboard.router.retrieval import RetrievalRouter
-from callboard.router.votes import BOUND, SIMILAR, Lean, Votes
+from callboard.router.retrieval.retriever import RetrievalRouter
+from callboard.router.retrieval.votes import BOUND, SIMILAR, Lean, Votes
 from callboard.search.encoder import Vectors
 from callboard.store.feedback import Vote
 

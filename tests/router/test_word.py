@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callboard.errors import BadModelOutput
-from callboard.router.word import parse
+from callboard.router.reasoning.word import parse
 
 NAMES = ["billing", "tech_support", "dates"]
 

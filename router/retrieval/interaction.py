@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..search.encoder import Reading, Vectors
+from ...search.encoder import Reading, Vectors
 
 MAX_TOKENS = 128
 """Tokens of a description that are compared; what stands behind them rarely names a wish."""

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..agents.spec import Agent
-from ..search.encoder import Encoder, Vectors
-from ..search.kept import kept_vectors
-from ..store.engine import Store
-from ..values import Scope
+from ...agents.spec import Agent
+from ...search.encoder import Encoder, Vectors
+from ...search.kept import kept_vectors
+from ...store.engine import Store
+from ...values import Scope
 from .interaction import Document, Interaction
 from .texts import AgentTexts
 

@@ -14,10 +14,10 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from ..search.approximate import ApproximateIndex
-from ..search.encoder import Vectors
-from ..search.hits import Slots, top
-from ..search.lexical import LexicalIndex
+from ...search.approximate import ApproximateIndex
+from ...search.encoder import Vectors
+from ...search.hits import Slots, top
+from ...search.lexical import LexicalIndex
 from .heads import Heads
 from .interaction import Interaction
 from .knowledge import Knowledge

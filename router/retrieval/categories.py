@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..search.encoder import Vectors
-from ..search.words import words
+from ...search.encoder import Vectors
+from ...search.words import words
 from .knowledge import Knowledge
 
 _APART = 0.55

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ..errors import BadModelOutput, CallboardError, ModelUnavailable, TimedOut
+from ...errors import BadModelOutput, CallboardError, ModelUnavailable, TimedOut
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -14,11 +14,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..agents.spec import OUT_OF_SCOPE
-from ..errors import BadModelOutput
-from ..models.chat import ChatReply, TokenLogprobs
-from .judgements import Remembered
+from ...agents.spec import OUT_OF_SCOPE
+from ...errors import BadModelOutput
+from ...models.chat import ChatReply, TokenLogprobs
 from .prompt import Case, content_free_requests, id_request, load_prompt
+from .remembered import Remembered
 from .talk import Talk
 
 FLOOR = 0.001

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ..values import AgentCheck, Checkup, Confusion
+from ...values import AgentCheck, Checkup, Confusion
 from .calibration import Trial
 from .knowledge import Knowledge
 from .scoring import probabilities

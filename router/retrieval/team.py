@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..agents.snapshot import Snapshot
-from ..config import RouterSettings
-from ..search.encoder import Encoder, Reading, Vectors
-from ..search.kept import kept_vectors
-from ..values import Checkup
+from ...agents.snapshot import Snapshot
+from ...config import RouterSettings
+from ...search.encoder import Encoder, Reading, Vectors
+from ...search.kept import kept_vectors
+from ...values import Checkup
 from .calibration import Calibration, calibrated
 from .categories import categories
 from .checkup import check_up

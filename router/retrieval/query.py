@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..search.encoder import Reading, Vectors
-from ..values import Exchange
+from ...search.encoder import Reading, Vectors
+from ...values import Exchange
 
 _ALONE, _TOGETHER = 0.4, 0.3
 """Weights of the query alone, and of each text in which it stands with what came before it.

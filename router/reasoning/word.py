@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..agents.spec import OUT_OF_SCOPE
-from ..errors import BadModelOutput
+from ...agents.spec import OUT_OF_SCOPE
+from ...errors import BadModelOutput
 
 MAX_READ_CHARS = 20_000
 _FIELDS = ("agents", "ids", "id", "agent")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..search.encoder import Vectors
+from ...search.encoder import Vectors
 
 GUARD_THRESHOLD = 0.5
 USUAL_BORDER = 0.235

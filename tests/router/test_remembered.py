@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from callboard.errors import BudgetExceeded, CallboardError, ModelUnavailable
-from callboard.router.judgements import Remembered, normalised
+from callboard.router.reasoning.remembered import Remembered, normalised
 
 
 class Work:

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from ..agents.spec import OUT_OF_SCOPE, Agent
-from ..models.chat import ChatRequest, Message
-from ..values import Exchange
+from ...agents.spec import OUT_OF_SCOPE, Agent
+from ...models.chat import ChatRequest, Message
+from ...values import Exchange
 
 MAX_TOKENS = 300
 MAX_ID_TOKENS = 64

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..search.encoder import Vectors
+from ...search.encoder import Vectors
 from .knowledge import Knowledge
 
 MAX_AGENTS = 1000

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..search.encoder import Encoder, Reading, Vectors
+from ...search.encoder import Encoder, Reading, Vectors
 from .calibration import Calibration, Trial, calibrated
 from .heads import MAX_AGENTS, Heads
 from .index import AgentIndex

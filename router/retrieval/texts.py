@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from ..agents.spec import Agent
+from ...agents.spec import Agent
 
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")
 _PIECE = re.compile(r"(?<=[.!?;:])\s+|,\s+(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+")
@@ -19,7 +19,7 @@ _NEGATION = re.compile(
 _WORD = re.compile(r"\w")
 # "This agent specializes in ...": every description begins alike, and what all say tells nothing.
 # Whole words alone are left out: "Analyses" does not begin with "An", nor "IT help" with "It".
-_END = r"(?![\w'’-])"
+_END = r"(?=\s|\.?$)"
 _OPENING = re.compile(
     rf"^\s*(?:(?:this|the|an?){_END})?\s*(?:(?:agent|assistant|tool|service|bot){_END})?\s*"
     r"(?:(?:(?:is|are)\s+(?:also\s+)?(?:capable of|able to|adept at|designed to|skilled (?:in|at)"

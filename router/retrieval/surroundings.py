@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..search.encoder import Vectors
+from ...search.encoder import Vectors
 from .knowledge import Knowledge
 from .scoring import nearest_mean
 

@@ -12,7 +12,7 @@ import pytest
 from callboard.errors import BadModelOutput, BudgetExceeded, ConfigurationError, ModelUnavailable
 from callboard.models.chat import ChatReply, ChatRequest, TokenLogprobs
 from callboard.models.scripted import SCRIPTED_USAGE, ScriptedModel
-from callboard.router.reasoning import ReasoningRouter
+from callboard.router.reasoning.judge import ReasoningRouter
 from callboard.values import Exchange
 
 BILLING = '{"reason": "`billing` covers the charge.", "agents": ["billing"]}'

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..agents.spec import Agent
-from ..search.encoder import Vectors
+from ...agents.spec import Agent
+from ...search.encoder import Vectors
 from .interaction import Document, Interaction
 from .texts import AgentTexts
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal, TypeAlias
 
-from ..agents.spec import OUT_OF_SCOPE
-from ..errors import CallboardError, ConfigurationError
-from ..models.journal import Journal
+from ...agents.spec import OUT_OF_SCOPE
+from ...config import Reading
+from ...errors import CallboardError, ConfigurationError
+from ...models.journal import Journal
 from .consistency import contradiction
-from .judgements import REMEMBERED, JudgementKey, Remembered, normalised
 from .likelihood import LikelihoodReader, likeliest
 from .prompt import (
     MAX_ANSWER_CHARS,
@@ -25,12 +24,9 @@ from .prompt import (
     reason_request,
     shown_query,
 )
+from .remembered import REMEMBERED, JudgementKey, Remembered, normalised
 from .talk import Talk
 from .word import Word, parse
-
-Reading: TypeAlias = Literal["reason", "likelihood", "both"]
-"""How the model is read: by the reason and ids that it writes, by how likely it finds each id, or
-by what it writes with the likelihoods beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ..errors import BudgetExceeded, CallboardError
-from ..models.chat import ChatReply, ChatRequest
-from ..models.journal import Journal
-from ..values import UNKNOWN_USAGE, Usage, total_cost
+from ...errors import BudgetExceeded, CallboardError
+from ...models.chat import ChatReply, ChatRequest
+from ...models.journal import Journal
+from ...values import UNKNOWN_USAGE, Usage, total_cost
 
 
 class Talk:

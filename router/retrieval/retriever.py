@@ -15,11 +15,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..agents.snapshot import Snapshot
-from ..config import RouterSettings
-from ..search.encoder import Encoder, Vectors
-from ..store.feedback import Vote
-from ..values import Checkup, Exchange
+from ...agents.snapshot import Snapshot
+from ...config import RouterSettings
+from ...search.encoder import Encoder, Vectors
+from ...store.feedback import Vote
+from ...values import Checkup, Exchange
 from .index import Match
 from .knowledge import Embedding
 from .parts import is_wish, split_wishes

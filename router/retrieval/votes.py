@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..search.encoder import Vectors
-from ..store.feedback import Vote
+from ...search.encoder import Vectors
+from ...store.feedback import Vote
 
 SIMILAR = 0.6
 """The cosine of two queries from which what was said of one says something of the other."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..search.encoder import Vectors
+from ...search.encoder import Vectors
 from .scoring import USUAL_BORDER, probabilities
 
 _CAUTION = 0.02

@@ -20,8 +20,8 @@ from callboard.agents.spec import Agent
 from callboard.config import RouterSettings
 from callboard.router.choice import choose
 from callboard.router.guard import judge_scope
-from callboard.router.retrieval import DIGITS
-from callboard.router.texts import background, phrases, split_description
+from callboard.router.retrieval.retriever import DIGITS
+from callboard.router.retrieval.texts import background, phrases, split_description
 from callboard.search.encoder import Encoder
 from callboard.search.encoders import load_encoder
 from callboard.values import Exchange

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from ..agents.spec import OUT_OF_SCOPE
+from ...agents.spec import OUT_OF_SCOPE
 
 _NAMED = re.compile(
     r"[`'\"*]([a-z][a-z0-9_-]*)[`'\"*]|\b([a-z][a-z0-9]*(?:[_-][a-z0-9]+)+)\b", re.I

@@ -1,0 +1,1 @@
+"""The reasoning router: a model judges a shortlist."""
