@@ -40,6 +40,7 @@ from ..store.engine import Store
 from ..store.feedback import Vote
 from ..values import Scope
 from .metrics import wilson
+from .routing import SET_SIZE
 from .sets import Labelled, Shots, load_set, with_examples
 
 Scores: TypeAlias = tuple[tuple[str, float], ...]
@@ -47,8 +48,6 @@ Scores: TypeAlias = tuple[tuple[str, float], ...]
 Rule: TypeAlias = Callable[[Sequence[float], float], int]
 """How many agents are called, by their probabilities and a threshold; less of them the higher."""
 
-SET_SIZE = 1.37
-"""Agents per query, on average. Source: TCAR, arXiv 2601.04544."""
 MOST = 3
 _TAUGHT = ("nearest", "head_meaning", "head_words")
 """Signals that only examples give."""
