@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from math import nextafter
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -100,8 +101,10 @@ def choose_least(decisions: Sequence[Decision], *, most: int, size: float = SET_
     """Return the least probability of an agent whose sets have a mean size of at most `size`.
 
     Nothing is routed again: a set changes only where the least passes a score of a candidate.
+    Nearly 1 where no sets are as small: queries of several wishes call one agent for each.
     """
-    places = sorted({*(score for one in decisions for score in _scores(one) if score > 0), 1.0})
+    scores = (score for one in decisions for score in _scores(one))
+    places = sorted({*(score for score in scores if 0 < score < 1), nextafter(1.0, 0.0)})
 
     def fits(least: float) -> bool:
         return (mean_set_size(decisions, least, most) or 0.0) <= size
@@ -151,7 +154,9 @@ def _measure(routing_set: RoutingSet, house: House, setup: Setup) -> Findings:
     usual = RouterSettings()
     most = usual.max_agents
     decided = [one.decision for one in valid]
-    least = choose_least(decided, most=most) if decided else usual.min_probability
+    needed = mean(len(one.asked.labels) for one in valid) or 0.0
+    size = max(SET_SIZE, needed)
+    least = choose_least(decided, most=most, size=size) if decided else usual.min_probability
     router = {"policy": setup.policy, "min_probability": least}
     with house.board(router) as board:
         house.warm_up(board, routing_set.valid)

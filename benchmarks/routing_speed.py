@@ -149,7 +149,7 @@ def _crowd(
 ) -> dict[str, float | None]:
     """Let many callers ask at once, and watch the event loops meanwhile."""
     progress(f"{size:,} agents: {CALLERS} callers at once")
-    board.route_sync(queries[0])
+    board.prepare_sync()
     return asyncio.run(_watched(board, queries, crowd_s))
 
 

@@ -14,8 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
 from ..agents.registry import Registry
 from ..config import Settings
 from ..models.gateway import Gateway
@@ -26,6 +24,7 @@ from ..router.choice import check_names
 from ..router.retrieval.embedding import RememberedEmbedding
 from ..router.retrieval.retriever import RetrievalRouter
 from ..router.router import Router
+from ..search import one_thread
 from ..search.encoder import Encoder
 from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder
@@ -78,7 +77,6 @@ class House:
         self._router: Router | None = None
         self._conductor: Conductor | None = None
         self._keeping: asyncio.Task[None] | None = None
-        self._calm: threadpool_limits | None = None
 
     async def route(self, scope: Scope, order: Order) -> Decision:
         """Decide, and call nobody."""
@@ -213,8 +211,8 @@ class House:
         self.loop.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self.store.close()
-        if self._calm is not None:
-            self._calm.restore_original_limits()
+        if self._encoder is not None:
+            one_thread.release()
 
     async def _check_pinned(self, scope: Scope, order: Order) -> None:
         if order.agents is not None:
@@ -233,11 +231,10 @@ class House:
 
     async def _ready_encoder(self) -> Encoder:
         if self._encoder is None:
-            # BLAS threads that wait for each other take 50 ms instead of 1 on a busy machine.
-            self._calm = threadpool_limits(limits=1, user_api="blas")
             loaded = await asyncio.to_thread(
                 load_encoder, self._settings.encoder, self._settings.cache_dir
             )
+            one_thread.hold()
             self._encoder = RecentEncoder(loaded)
         return self._encoder
 

@@ -141,6 +141,7 @@ class RetrievalRouter:
         # One after the other: many at once would hold up the event loop for all their time.
         async with self._scoring:
             scored, split = await asyncio.to_thread(score) if large else score()
+            await asyncio.sleep(0)  # Everybody else's turn, before the next one is scored.
         coverage = self._settings.coverage
         least = None if coverage is None else team.calibration.least(coverage)
         if least is not None:

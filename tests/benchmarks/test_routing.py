@@ -200,6 +200,7 @@ def test_a_query_of_several_wishes_counts_its_agents_whatever_the_least() -> Non
     several = decision(0.9, 0.9, agents=("a", "b"), parts=parts)
     single = [decision(0.6, 0.3, 0.1), decision(0.5, 0.4, 0.1)]
     assert choose_least([several, *single], most=3, size=1.37) == 0.5
+    assert 0.5 < choose_least([several, *single], most=3, size=1.0) < 1
 
 
 def test_retrieval_ranks_by_probability_and_a_model_by_its_word() -> None:
