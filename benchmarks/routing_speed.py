@@ -234,11 +234,11 @@ def many_agents(data: Path, most: int) -> list[Agent]:
         found += [
             one.model_copy(
                 update={
-                    "name": f"{one.name[:56]}_e{edition}",
+                    "name": f"e{edition}_{number}_{one.name}"[:64],
                     "description": f"Edition {edition}. {one.description}"[:4000],
                 }
             )
-            for one in again
+            for number, one in enumerate(again)
         ]
         edition += 1
     return found
