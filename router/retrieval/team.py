@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,8 @@ _EVERYDAY = 128
 """Everyday queries that are read by token, to know what is usual."""
 _WHOLE_AGAIN = 500
 """Up to this many agents the surroundings are found anew when one of them changes."""
+_LEARN_AFTER = 0.5
+"""Seconds from a change until it is learned from: agents often come one after the other."""
 _REFUSED = 0.55
 """A query this near to a refused topic, and nearer to it than to any agent, is refused."""
 
@@ -71,6 +74,7 @@ class Team:
         self._snapshot: Snapshot | None = None
         self._learning: asyncio.Task[None] | None = None
         self._stale = False
+        self._hurry = asyncio.Event()
 
     @classmethod
     async def gather(
@@ -127,8 +131,10 @@ class Team:
 
     async def settle(self) -> None:
         """Wait until all is learned that can be learned from the agents."""
+        self._hurry.set()
         while self._learning is not None and not self._learning.done():
             await asyncio.shield(self._learning)
+        self._hurry.clear()
 
     async def close(self) -> None:
         """Stop learning."""
@@ -201,6 +207,8 @@ class Team:
 
     async def _keep_learning(self) -> None:
         while self._stale:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), _LEARN_AFTER)
             self._stale = False
             if self._index.due:
                 await asyncio.to_thread(self._index.rebuild)
