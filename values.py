@@ -8,7 +8,7 @@ and back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -41,6 +41,11 @@ class Scope:
     tenant: str = "local"
     user: str = "local"
     session: str | None = None
+
+    @property
+    def owner(self) -> Scope:
+        """The same tenant and user, in all sessions."""
+        return Scope(tenant=self.tenant, user=self.user)
 
 
 # Money and use ---------------------------------------------------------------------------------
@@ -202,12 +207,20 @@ class ModuleState:
     """What is known before a module runs: the query, and what the modules before it found.
 
     `budget` is what the caller asked for: a tier for every module, one tier per module, or auto.
+    `query_vector` is the embedding of the query and `texts_vector` the mean of those of `texts`,
+    both `(dim,)`; empty where nobody needs them. `expected_usd` tells for each tier that the module
+    has what it will cost by estimate (None: unknown), `left_usd` what memory may still cost in this
+    turn (None: no limit).
     """
 
     module: ModuleSpec
     query: str
     texts: tuple[str, ...] = ()
     budget: MemoryBudget = "auto"
+    query_vector: Sequence[float] = ()
+    texts_vector: Sequence[float] = ()
+    expected_usd: Mapping[Tier, Decimal | None] = field(default_factory=dict)
+    left_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

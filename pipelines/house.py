@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -267,12 +268,15 @@ class House:
         await asyncio.to_thread(import_module, f"{__package__}.conductor")  # LangGraph: 0.7 s
         from ..agents.refining.refiner import Refiner
         from ..agents.runner import AgentRunner
-        from ..memory.archive import Memory
+        from ..memory.archive import Archive
+        from ..memory.recall import Recall
         from .conductor import Conductor
         from .turn import Services
 
         encoder = await self._ready_encoder()
-        memory = Memory(self.store, encoder, settings.memory, lambda: datetime.now(UTC))
+        clock = partial(datetime.now, UTC)
+        archive = Archive(self.store, encoder, settings.memory, clock)
+        recall = Recall(self.store, encoder, settings.memory, clock)
         return Conductor(
             store=self.store,
             gateway=self.gateway,
@@ -280,7 +284,8 @@ class House:
             services=Services(
                 router=router,
                 encoder=encoder,
-                memory=memory if settings.memory.enabled else None,
+                archive=archive if settings.memory.enabled else None,
+                recall=recall if settings.memory.enabled else None,
                 policy=BudgetPolicy(),
                 runner=AgentRunner(
                     gateway=self.gateway,

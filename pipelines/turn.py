@@ -22,7 +22,8 @@ from ..agents.refining.refiner import Refined, Refiner
 from ..agents.registry import Snapshot
 from ..agents.runner import AgentRunner
 from ..errors import StoreError
-from ..memory.archive import Memory
+from ..memory.archive import Archive
+from ..memory.recall import Recall
 from ..models.journal import Journal
 from ..router.guard import Verdict
 from ..router.retrieval.retriever import Retrieval
@@ -55,7 +56,8 @@ class Services:
 
     router: Router
     encoder: Encoder
-    memory: Memory | None
+    archive: Archive | None
+    recall: Recall | None
     policy: TierPolicy
     runner: AgentRunner
     refiner: Refiner
@@ -132,13 +134,13 @@ async def decide(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
 async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     """Make the memo. Memory that fails is a failed step; the agents do without a memo."""
     turn = runtime.context
-    memory = turn.services.memory
+    memory = turn.services.recall
     if memory is None:
         return {"memo": Memo()}
 
     async def work(journal: Journal) -> Memo:
         vectors = await turn.services.encoder.aencode([turn.question.query])
-        return await memory.recall(
+        return await memory.memo(
             turn.scope,
             turn.question.query,
             vectors[0],
@@ -240,11 +242,11 @@ async def answer(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
 
 
 async def _remember(turn: Turn, text: str, agents: Sequence[str]) -> None:
-    memory = turn.services.memory
-    if memory is None:
+    archive = turn.services.archive
+    if archive is None:
         return
     try:
-        await memory.write(turn.scope, turn.run_id, turn.question.query, text, agents)
+        await archive.write(turn.scope, turn.run_id, turn.question.query, text, agents)
     except StoreError:
         raise
     except Exception:  # noqa: BLE001 - the log tells

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from callboard.codec import from_json, to_json
 from callboard.config import MemorySettings
-from callboard.memory.archive import Memory
+from callboard.memory.archive import Archive
 from callboard.memory.modules.words import stems
+from callboard.memory.recall import Recall
 from callboard.models.chat import ChatReply, ChatRequest
 from callboard.models.journal import Journal, OnText
 from callboard.router.budget import BudgetPolicy
@@ -103,7 +104,8 @@ class Desk:
     store: Store
     encoder: WordEncoder
     clock: Clock
-    memory: Memory
+    archive: Archive
+    memory: Recall
 
     async def recall(
         self,
@@ -115,7 +117,7 @@ class Desk:
         policy: TierPolicy | None = None,
         told: Sequence[str] = (),
     ) -> Memo:
-        return await self.memory.recall(
+        return await self.memory.memo(
             scope or Scope(),
             query,
             self.encoder.encode([query])[0],
@@ -128,8 +130,9 @@ class Desk:
 
 def desk(store: Store, *, clock: Clock | None = None, **settings: Any) -> Desk:
     encoder, clock = WordEncoder(), clock or Clock()
-    memory = Memory(store, encoder, MemorySettings(**settings), clock)
-    return Desk(store=store, encoder=encoder, clock=clock, memory=memory)
+    archive = Archive(store, encoder, MemorySettings(**settings), clock)
+    memory = Recall(store, encoder, MemorySettings(**settings), clock)
+    return Desk(store=store, encoder=encoder, clock=clock, archive=archive, memory=memory)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 from platformdirs import user_cache_dir
 
 from callboard.config import MemorySettings
-from callboard.memory.archive import Memory
+from callboard.memory.archive import Archive
+from callboard.memory.recall import Recall
 from callboard.router.budget import BudgetPolicy
 from callboard.search.encoder import Encoder
 from callboard.search.encoders import load_encoder
@@ -33,15 +34,16 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture
-async def memory(store: Store, encoder: Encoder) -> Memory:
-    memory = Memory(store, encoder, MemorySettings(memo_tokens=96), Clock())
+async def memory(store: Store, encoder: Encoder) -> Recall:
+    archive = Archive(store, encoder, MemorySettings(memo_tokens=96), Clock())
+    memory = Recall(store, encoder, MemorySettings(memo_tokens=96), Clock())
     for number, text in enumerate(SAID):
-        await memory.write(Scope(), f"r{number}", text, "I see.", ["smalltalk"])
+        await archive.write(Scope(), f"r{number}", text, "I see.", ["smalltalk"])
     return memory
 
 
-async def recall(memory: Memory, encoder: Encoder, query: str) -> Memo:
-    return await memory.recall(
+async def recall(memory: Recall, encoder: Encoder, query: str) -> Memo:
+    return await memory.memo(
         Scope(),
         query,
         (await encoder.aencode([query]))[0],
@@ -63,7 +65,7 @@ async def recall(memory: Memory, encoder: Encoder, query: str) -> Memo:
     ],
 )
 async def test_what_was_said_is_found_by_its_meaning(
-    memory: Memory, encoder: Encoder, query: str, said: str
+    memory: Recall, encoder: Encoder, query: str, said: str
 ) -> None:
     memo = await recall(memory, encoder, query)
     assert said in memo.text
@@ -74,6 +76,6 @@ async def test_what_was_said_is_found_by_its_meaning(
     "query", ["What is the capital of Peru?", "Who wrote Hamlet?", "What does HTTP 404 mean?"]
 )
 async def test_a_query_about_something_else_recalls_nothing(
-    memory: Memory, encoder: Encoder, query: str
+    memory: Recall, encoder: Encoder, query: str
 ) -> None:
     assert await recall(memory, encoder, query) == Memo()
