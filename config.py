@@ -145,7 +145,8 @@ class MemorySettings(Section):
 
     enabled: bool = True
     chunk_tokens: int = Field(default=256, ge=32, le=2048)
-    top_k: int = Field(default=10, ge=1, le=100)
+    top_k: int = Field(default=40, ge=1, le=96)
+    """Chunks that the memo is made of, at most."""
     memo_tokens: int = Field(default=512, ge=32)
     budget: Literal["auto", "low", "mid", "high"] = "auto"
 

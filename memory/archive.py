@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..search.encoder import Encoder
+from ..errors import StoreError
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
 from ..values import Scope
-from .chunks import AGENT_TRUST, USER, USER_TRUST, Turn, dated, pack
-from .shelf import to_bytes
+from .chunks import AGENT_TRUST, USER, USER_TRUST, Turn, cut
+from .embedding import Embedder
 
 if TYPE_CHECKING:
     from ..config import MemorySettings
+
+_EMBEDDED_AT_ONCE = 8
+"""Chunks; a query that is embedded meanwhile waits for as many at most."""
+
+_log = logging.getLogger(__name__)
 
 
 class Archive:
     """Stores what was said in a turn, per tenant and user, and forgets it when told to.
 
+    What is stored is embedded in the background; until then it is found by its words.
+
     Args:
         store: the open database, the one truth about what is remembered.
-        encoder: embeds chunks; must be the one that embeds the queries.
+        embedder: embeds chunks; its encoder must be the one that embeds the queries.
         settings: chunk sizes; with `enabled` False nothing is stored.
         clock: returns the present instant, timezone-aware.
     """
@@ -31,14 +39,15 @@ class Archive:
     def __init__(
         self,
         store: Store,
-        encoder: Encoder,
+        embedder: Embedder,
         settings: MemorySettings,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
-        self._encoder = encoder
+        self._embedder = embedder
         self._settings = settings
         self._clock = clock
+        self._embedding: dict[Scope, asyncio.Task[None]] = {}
 
     async def write(
         self, scope: Scope, run_id: str, query: str, answer: str, agents: Sequence[str]
@@ -66,14 +75,13 @@ class Archive:
         if await self._store.call(self._store.chunks.get, scope.owner, (first,)):
             return ()
         chunks = await asyncio.to_thread(
-            pack,
+            cut,
             turns,
             chunk_tokens=self._settings.chunk_tokens,
-            count_tokens=self._encoder.count_tokens,
+            count_tokens=self._embedder.count_tokens,
         )
         if not chunks:
             return ()
-        vectors = await self._encoder.aencode([dated(one.text, one.created_at) for one in chunks])
         rows = [
             ChunkRow(
                 id=chunk_id(run_id, number),
@@ -83,13 +91,25 @@ class Archive:
                 text=chunk.text,
                 created_at=chunk.created_at,
                 tokens=chunk.tokens,
-                vector=to_bytes(vector),
                 trust=chunk.trust,
             )
-            for number, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True))
+            for number, chunk in enumerate(chunks)
         ]
         await self._store.call(self._store.chunks.add, scope, rows)
+        self._embed_soon(scope.owner)
         return tuple(row.id for row in rows)
+
+    async def settle(self) -> None:
+        """Wait until everything that this process stored is embedded."""
+        while self._embedding:
+            await asyncio.gather(*self._embedding.values())
+
+    async def close(self) -> None:
+        """Stop embedding; what is left is embedded when it is asked for."""
+        tasks = tuple(self._embedding.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def delete(self, scope: Scope, ids: Sequence[str]) -> int:
         """Forget chunks by their ids at once; return how many there were."""
@@ -98,6 +118,19 @@ class Archive:
     async def delete_all(self, scope: Scope) -> int:
         """Forget all of the scope - of its session, if it names one; return how many there were."""
         return await self._store.call(self._store.chunks.delete_all, scope)
+
+    def _embed_soon(self, owner: Scope) -> None:
+        if owner not in self._embedding:
+            self._embedding[owner] = asyncio.create_task(self._embed(owner))
+
+    async def _embed(self, owner: Scope) -> None:
+        try:
+            while await self._embedder.embed_next(owner, limit=_EMBEDDED_AT_ONCE):
+                pass
+        except StoreError:
+            _log.warning("Embedding the memory of %s stopped.", owner.user, exc_info=True)
+        finally:
+            del self._embedding[owner]
 
 
 def chunk_id(run_id: str, number: int) -> str:

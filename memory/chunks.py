@@ -1,10 +1,9 @@
-"""Turns become chunks: whole turns packed together, a turn that is too long cut at its borders.
+"""Turns become chunks: each turn is one, and a turn that is too long is cut at its borders.
 
-Nothing is cut off: the pieces of a long turn, put together, are the turn. Words of different trust
-never share a chunk, so that what an agent said can't pass for what the user said.
-
-Source: BudgetMem, arXiv 2602.06025, section 4 (256-token chunks of whole turns); there an over-long
-turn is truncated, here it is not.
+Nothing is cut off: the pieces of a long turn, put together, are the turn. BudgetMem (arXiv
+2602.06025, section 4) packs whole turns into chunks of 256 tokens and truncates those that are
+longer. Single turns are found as well, with what is said around them as a signal of the ranking,
+and three times as many of them fit into a memo.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 
 CountTokens = Callable[[str], int]
 
@@ -41,7 +39,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Some turns together; every one stands in `text` after its writer's name."""
+    """A turn, or a piece of one; `text` begins with its writer's name."""
 
     writer: str
     text: str
@@ -50,13 +48,14 @@ class Chunk:
     trust: float
 
 
-def pack(turns: Sequence[Turn], *, chunk_tokens: int, count_tokens: CountTokens) -> list[Chunk]:
-    """Pack whole turns greedily into chunks of at most `chunk_tokens`, in their order."""
-    chunks: list[Chunk] = []
-    for _, alike in groupby((turn for turn in turns if turn.text.strip()), lambda t: t.trust):
-        lines = [line for turn in alike for line in _lines(turn, chunk_tokens, count_tokens)]
-        chunks += _greedy(lines, chunk_tokens)
-    return chunks
+def cut(turns: Sequence[Turn], *, chunk_tokens: int, count_tokens: CountTokens) -> list[Chunk]:
+    """Make a chunk of every turn, in their order, or some if it has more than `chunk_tokens`."""
+    return [
+        chunk
+        for turn in turns
+        if turn.text.strip()
+        for chunk in _pieces(turn, chunk_tokens, count_tokens)
+    ]
 
 
 def dated(text: str, created_at: datetime) -> str:
@@ -115,38 +114,17 @@ def _parts(text: str, border: re.Pattern[str]) -> Iterator[str]:
         yield text[start:]
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    turn: Turn
-    text: str
-    tokens: int
-
-
-def _lines(turn: Turn, chunk_tokens: int, count_tokens: CountTokens) -> Iterator[_Line]:
+def _pieces(turn: Turn, chunk_tokens: int, count_tokens: CountTokens) -> Iterator[Chunk]:
     size = _sized(count_tokens)
     name = f"{turn.writer}: "
     room = max(chunk_tokens - size(name), chunk_tokens // 2)
     for piece in _split(turn.text, room, size, 0):
         if piece.strip():
-            yield _Line(turn, name + piece, size(name + piece))
-
-
-def _greedy(lines: Sequence[_Line], chunk_tokens: int) -> Iterator[Chunk]:
-    held: list[_Line] = []
-    for line in lines:
-        if held and sum(one.tokens for one in held) + line.tokens > chunk_tokens:
-            yield _chunk(held)
-            held = []
-        held.append(line)
-    if held:
-        yield _chunk(held)
-
-
-def _chunk(lines: Sequence[_Line]) -> Chunk:
-    return Chunk(
-        writer=", ".join(dict.fromkeys(line.turn.writer for line in lines)),
-        text="\n".join(line.text for line in lines),
-        created_at=lines[0].turn.created_at,
-        tokens=sum(line.tokens for line in lines),
-        trust=lines[0].turn.trust,
-    )
+            text = name + piece
+            yield Chunk(
+                writer=turn.writer,
+                text=text,
+                created_at=turn.created_at,
+                tokens=size(text),
+                trust=turn.trust,
+            )

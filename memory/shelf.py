@@ -1,6 +1,6 @@
-"""The shelf of one user: an index over the chunks of that user, in step with the database.
+"""The shelf of one user: indexes over the chunks of that user, in step with the database.
 
-The database is the truth and the index a help to find in it: what is found is read from the
+The database is the truth and the indexes a help to find in it: what is found is read from the
 database again, so that a chunk which anybody deleted can't come back. Other processes' chunks are
 seen by the memory's mark, which one cheap SELECT reads before every search.
 """
@@ -8,111 +8,189 @@ seen by the memory's mark, which one cheap SELECT reads before every search.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from threading import Lock
 
 import numpy as np
 
-from ..search.encoder import Encoder, Vectors
-from ..search.index import SearchIndex
+from ..search.dense import DenseIndex
+from ..search.encoder import Vectors
+from ..search.hits import top
+from ..search.lexical import LexicalIndex
 from ..store.chunks import ChunkRow, Mark
 from ..store.engine import Store
 from ..values import Scope
-from .chunks import dated
+from .columns import Columns
+from .embedding import Embedder, indexed
 from .modules.words import content_words
+from .ranking import LOW, Days, Floats, Layout, Numbers, Signal, signals, weighted
 
 MOST_SHELVES = 64
-"""Users whose index is kept in memory; those not asked for longest are dropped and built again."""
+"""Users whose indexes are kept; those not asked for longest are dropped, and built again."""
 
-_SAME = 0.99
-"""Cosine from which two vectors of one text are of one encoder (int8 and fp32 differ a little)."""
+_READ_AT_ONCE = 2_000
+_EMBEDDED_AT_ONCE = 32
+"""Chunks that a search embeds before it looks; if more have no vector yet, it does not wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A chunk that was found: fused score (unbounded) and cosine with the query."""
+    """A chunk that was found: its rank score (a logit, unbounded), cosine, and all its signals."""
 
     row: ChunkRow
     relevance: float
     similarity: float
+    signals: Mapping[Signal, float]
 
 
 class Shelf:
     """Finds in the chunks of one tenant and user. Blocking; may be used from any thread."""
 
-    def __init__(self, owner: Scope, store: Store, encoder: Encoder) -> None:
+    def __init__(self, owner: Scope, store: Store, embedder: Embedder) -> None:
         self._owner = owner
         self._store = store
-        self._encoder = encoder
+        self._embedder = embedder
         self._lock = Lock()
-        self._index = SearchIndex()
         self._mark = Mark(sequence=0, erasures=0)
+        self._lexical = LexicalIndex()
+        self._dense = DenseIndex(embedder.dim)
+        self._columns = Columns()
+        self._pending: dict[str, None] = {}
+        self._layout: tuple[Numbers, Numbers, Layout] | None = None
 
-    def find(self, query: str, vector: Vectors, *, k: int, now: datetime) -> list[Found]:
-        """Return the chunks nearest to the query that hold now, the most relevant first, at most k.
+    def find(
+        self, query: str, vector: Vectors, *, k: int, now: datetime, days: Sequence[Days] = ()
+    ) -> list[Found]:
+        """Return the chunks that hold now, the most relevant first, at most k.
 
-        `vector` is the query's, (dim,) float32, normalised.
+        `vector` is the query's, (dim,) float32, normalised; `days` are those that the query names.
         """
         with self._lock:
             self._follow()
-            # Question words are no sign of what is asked for: LoCoMo 6-7 gains 3 points by this.
-            words = " ".join(content_words(query))
-            hits = {hit.id: hit for hit in self._index.search(words, vector, k)}
-        rows = self._store.chunks.get(self._owner, tuple(hits))
-        return [
-            Found(row=row, relevance=hits[row.id].score, similarity=hits[row.id].similarity)
-            for row in rows
-            if holds(row, now)
-        ]
+            if self._pending:
+                self._embed()
+            found = self._search(query, vector, k, days)
+        rows = self._store.chunks.get(self._owner, tuple(found))
+        return [found[row.id](row) for row in rows if holds(row, now)]
+
+    def _search(self, query: str, vector: Vectors, k: int, days: Sequence[Days]) -> dict[str, _Hit]:
+        slots, rows, layout = self._lie()
+        if not len(slots):
+            return {}
+        # Question words are no sign of what is asked for: LoCoMo 6-7 gains 3 points by this.
+        words = self._lexical.slot_scores(" ".join(content_words(query)))[slots]
+        cosines = self._cosines(vector, rows)
+        columns = signals(
+            layout,
+            words=words.astype(np.float64),
+            meaning=cosines,
+            named=self._columns.named(query, slots),
+            days=days,
+        )
+        scores = weighted(columns, LOW)
+        ids = self._lexical.slots
+        return {
+            ids.id(int(slots[place])): _Hit(
+                float(scores[place]),
+                float(cosines[place]),
+                {name: float(column[place]) for name, column in columns.items()},
+            )
+            for place in top(scores, k)
+        }
+
+    def _cosines(self, vector: Vectors, rows: Numbers) -> Floats:
+        """Return the cosine of each row; where there is no vector yet, the mean of the others."""
+        scores = self._dense.slot_scores(vector)
+        cosines = np.full(len(rows), np.nan)
+        embedded = rows >= 0
+        cosines[embedded] = scores[rows[embedded]]
+        usual = float(np.mean(cosines[embedded])) if embedded.any() else 0.0
+        return np.where(embedded, cosines, usual)
+
+    def _lie(self) -> tuple[Numbers, Numbers, Layout]:
+        """Return the slots in order, each one's number among the vectors or -1, how they lie."""
+        if self._layout is None:
+            taken, embedded = self._lexical.slots, self._dense.slots
+            used = np.array([taken.number(id_) for id_ in taken.ids], np.int64)
+            slots, layout = self._columns.layout(used)
+            rows = np.full(taken.size, -1, np.int64)
+            for id_ in embedded.ids:
+                rows[taken.number(id_)] = embedded.number(id_)
+            self._layout = slots, rows[slots], layout
+        return self._layout
 
     def _follow(self) -> None:
         mark = self._store.chunks.mark(self._owner)
         if mark.erasures != self._mark.erasures:
-            self._index = SearchIndex()
-            self._mark = Mark(sequence=0, erasures=mark.erasures)
-        if mark.sequence == self._mark.sequence:
-            return
-        rows = self._store.chunks.since(self._owner, self._mark.sequence)
-        if rows:
-            texts = [indexed(row) for row in rows]
-            self._index.add([row.id for row in rows], texts, self._vectors(rows, texts))
-        last = rows[-1].sequence if rows else mark.sequence
-        self._mark = Mark(sequence=last, erasures=mark.erasures)
+            self._forget()
+        while mark.sequence > self._mark.sequence:
+            rows = self._store.chunks.since(self._owner, self._mark.sequence, limit=_READ_AT_ONCE)
+            self._take(rows)
+            last = rows[-1].sequence if len(rows) == _READ_AT_ONCE else mark.sequence
+            self._mark = Mark(sequence=max(last, rows[-1].sequence if rows else 0), erasures=0)
+        self._mark = Mark(sequence=self._mark.sequence, erasures=mark.erasures)
 
-    def _vectors(self, rows: Sequence[ChunkRow], texts: Sequence[str]) -> Vectors:
-        """Return the stored vectors, (n, dim) float32; new ones if another encoder wrote them."""
-        width = 4 * self._encoder.dim
-        blobs = [row.vector for row in rows if row.vector and len(row.vector) == width]
-        if len(blobs) == len(rows):
-            stored = np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(rows), -1)
-            # What comes later was written by whoever uses the same settings now.
-            if self._mark.sequence or self._made(stored[[0, -1]], [texts[0], texts[-1]]):
-                return stored.astype(np.float32)
-        return self._encoded(texts)
+    def _forget(self) -> None:
+        left = self._store.chunks.ids(self._owner)
+        gone = [id_ for id_ in self._lexical.slots.ids if id_ not in left]
+        self._lexical.remove(gone)
+        self._dense.remove(gone)
+        for id_ in gone:
+            self._pending.pop(id_, None)
+        self._layout = None
 
-    def _made(self, vectors: Vectors, texts: Sequence[str]) -> bool:
-        """Return whether this encoder makes these vectors, (n, dim) float32, of the texts."""
-        cosines = np.sum(vectors * self._encoder.encode(texts), axis=1)
-        return bool(np.all(cosines > _SAME))
+    def _take(self, rows: Sequence[ChunkRow]) -> None:
+        self._layout = None
+        self._lexical.add([row.id for row in rows], [indexed(row) for row in rows])
+        for row in rows:
+            self._columns.put(self._lexical.slots.number(row.id), row)
+        vectors = {row.id: self._embedder.vector(row) for row in rows}
+        self._pending |= dict.fromkeys(id_ for id_, vector in vectors.items() if vector is None)
+        self._add_vectors({id_: one for id_, one in vectors.items() if one is not None})
 
-    def _encoded(self, texts: Sequence[str]) -> Vectors:
-        cache, name = self._store.vectors, self._encoder.name
-        known = cache.get(self._owner, name, texts)
-        new = [text for text in dict.fromkeys(texts) if text not in known]
-        if new:
-            known |= dict(zip(new, map(to_bytes, self._encoder.encode(new)), strict=True))
-            cache.put(self._owner, name, {text: known[text] for text in new})
-        return np.stack([np.frombuffer(known[text], dtype="<f4") for text in texts])
+    def _embed(self) -> None:
+        """Take the vectors that came meanwhile; make those that are missing, if they are few."""
+        rows = self._store.chunks.get(self._owner, tuple(islice(self._pending, _READ_AT_ONCE)))
+        vectors = {row.id: self._embedder.vector(row) for row in rows}
+        known = {id_: one for id_, one in vectors.items() if one is not None}
+        if len(self._pending) - len(known) <= _EMBEDDED_AT_ONCE:
+            missing = [row for row in rows if row.id not in known]
+            known |= self._embedder.embed(self._owner, missing) if missing else {}
+            self._pending = {}
+        for id_ in known:
+            self._pending.pop(id_, None)
+        self._add_vectors(known)
+
+    def _add_vectors(self, vectors: Mapping[str, Vectors]) -> None:
+        if vectors:
+            self._layout = None
+            self._dense.add(list(vectors), np.stack(list(vectors.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    relevance: float
+    similarity: float
+    signals: Mapping[Signal, float]
+
+    def __call__(self, row: ChunkRow) -> Found:
+        return Found(
+            row=row,
+            relevance=self.relevance,
+            similarity=self.similarity,
+            signals=self.signals,
+        )
 
 
 class Shelves:
     """The shelves of the users who asked last. May be used from any thread."""
 
-    def __init__(self, store: Store, encoder: Encoder, *, most: int = MOST_SHELVES) -> None:
+    def __init__(self, store: Store, embedder: Embedder, *, most: int = MOST_SHELVES) -> None:
         self._store = store
-        self._encoder = encoder
+        self._embedder = embedder
         self._most = most
         self._lock = Lock()
         self._shelves: OrderedDict[Scope, Shelf] = OrderedDict()
@@ -120,21 +198,11 @@ class Shelves:
     def of(self, owner: Scope) -> Shelf:
         """Return the shelf of `owner`, a scope without a session."""
         with self._lock:
-            shelf = self._shelves.pop(owner, None) or Shelf(owner, self._store, self._encoder)
+            shelf = self._shelves.pop(owner, None) or Shelf(owner, self._store, self._embedder)
             self._shelves[owner] = shelf
             while len(self._shelves) > self._most:
                 self._shelves.popitem(last=False)
             return shelf
-
-
-def indexed(row: ChunkRow) -> str:
-    """Return the text by which a chunk is found: its date and what was said."""
-    return dated(row.text, row.created_at)
-
-
-def to_bytes(vector: Vectors) -> bytes:
-    """Return a vector as it is stored: float32, little-endian."""
-    return vector.astype("<f4").tobytes()
 
 
 def holds(row: ChunkRow, now: datetime) -> bool:

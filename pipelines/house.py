@@ -40,6 +40,7 @@ from .order import HISTORY, Order
 if TYPE_CHECKING:
     from ..agents.spec import Agent
     from ..agents.tools import Approver
+    from ..memory.archive import Archive
     from ..models.chat import ChatModel
     from ..models.check import ModelCheck
     from .conductor import Conductor
@@ -76,6 +77,7 @@ class House:
         self._building = asyncio.Lock()
         self._encoder: Encoder | None = None
         self._router: Router | None = None
+        self._archive: Archive | None = None
         self._conductor: Conductor | None = None
         self._keeping: asyncio.Task[None] | None = None
 
@@ -226,6 +228,8 @@ class House:
             await asyncio.gather(self._keeping, return_exceptions=True)
         if self._conductor is not None:
             await self._conductor.close()
+        if self._archive is not None:
+            await self._archive.close()
         if self._router is not None:
             await self._router.close()
         await self.gateway.close()
@@ -269,14 +273,16 @@ class House:
         from ..agents.refining.refiner import Refiner
         from ..agents.runner import AgentRunner
         from ..memory.archive import Archive
+        from ..memory.embedding import Embedder
         from ..memory.recall import Recall
         from .conductor import Conductor
         from .turn import Services
 
         encoder = await self._ready_encoder()
         clock = partial(datetime.now, UTC)
-        archive = Archive(self.store, encoder, settings.memory, clock)
-        recall = Recall(self.store, encoder, settings.memory, clock)
+        embedder = Embedder(self.store, encoder)
+        self._archive = archive = Archive(self.store, embedder, settings.memory, clock)
+        recall = Recall(self.store, embedder, settings.memory, clock)
         return Conductor(
             store=self.store,
             gateway=self.gateway,

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
 
 from ..errors import InvalidInput
 from ..values import Scope
@@ -23,10 +23,11 @@ from .tables import chunks, memories, within
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkRow:
-    """A piece of what was said in a turn. `trust` is in 0..1; `vector` float32 little-endian.
+    """A piece of what was said in a turn. `trust` is in 0..1.
 
-    `writer` is "user" or an agent's name. `sequence` is given by the store. The last three fields
-    say when it holds: they are stored, and judged by who reads.
+    `writer` is "user" or an agent's name. `sequence` is given by the store. `vector` is float32
+    little-endian, made by `encoder`; both are None until they were made. `valid_from`,
+    `superseded_by` and `expires_at` say when it holds: they are stored, and judged by who reads.
     """
 
     id: str
@@ -37,6 +38,7 @@ class ChunkRow:
     created_at: datetime
     tokens: int
     vector: bytes | None = None
+    encoder: str | None = None
     trust: float = 1.0
     valid_from: datetime | None = None
     superseded_by: str | None = None
@@ -45,11 +47,25 @@ class ChunkRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """What an encoder made of a chunk; `tokens` in whatever form the reader keeps them."""
+
+    id: str
+    encoder: str
+    vector: bytes
+    tokens: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """How far a memory has come: its last number, and how often chunks were deleted."""
 
     sequence: int
     erasures: int
+
+
+# Without the vectors of the tokens, which are large, and needed of few chunks.
+_COLUMNS = tuple(column for column in chunks.c if column.name != "token_vectors")
 
 
 class Chunks:
@@ -85,15 +101,67 @@ class Chunks:
         """Return the chunks in the order of adding."""
         return self.since(scope, 0)
 
-    def since(self, scope: Scope, sequence: int) -> tuple[ChunkRow, ...]:
+    def since(
+        self, scope: Scope, sequence: int, *, limit: int | None = None
+    ) -> tuple[ChunkRow, ...]:
         """Return the chunks that were added after number `sequence`, in that order."""
         query = (
-            select(chunks)
+            select(*_COLUMNS)
             .where(within(chunks.c, scope), chunks.c.sequence > sequence)
             .order_by(chunks.c.sequence)
+            .limit(limit)
         )
         with self._database.reading() as connection:
             return tuple(_chunk(row) for row in connection.execute(query))
+
+    def ids(self, scope: Scope) -> frozenset[str]:
+        """Return the ids of all chunks."""
+        with self._database.reading() as connection:
+            query = select(chunks.c.id).where(within(chunks.c, scope))
+            return frozenset(connection.execute(query).scalars())
+
+    def unembedded(self, scope: Scope, *, limit: int) -> tuple[ChunkRow, ...]:
+        """Return the first chunks that no encoder has embedded."""
+        query = (
+            select(*_COLUMNS)
+            .where(within(chunks.c, scope), chunks.c.encoder.is_(None))
+            .order_by(chunks.c.sequence)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return tuple(_chunk(row) for row in connection.execute(query))
+
+    def embed(self, scope: Scope, rows: Sequence[Embedded]) -> None:
+        """Keep what an encoder made of chunks; those that are gone are passed over."""
+        columns = chunks.c
+        change = update(chunks).where(
+            columns.tenant == scope.tenant,
+            columns.user_id == scope.user,
+            columns.id == bindparam("chunk"),
+        )
+        values = [
+            {
+                "chunk": row.id,
+                "encoder": row.encoder,
+                "vector": row.vector,
+                "token_vectors": row.tokens,
+            }
+            for row in rows
+        ]
+        if values:
+            with self._changing(scope) as connection:
+                connection.execute(change, values)
+
+    def tokens(self, scope: Scope, encoder: str, ids: Sequence[str]) -> dict[str, bytes]:
+        """Return by id what `encoder` made of the tokens of chunks; the others are left out."""
+        found: dict[str, bytes] = {}
+        with self._database.reading() as connection:
+            for some in batched(ids):
+                query = select(chunks.c.id, chunks.c.token_vectors).where(
+                    within(chunks.c, scope), chunks.c.id.in_(some), chunks.c.encoder == encoder
+                )
+                found.update((id_, blob) for id_, blob in connection.execute(query) if blob)
+        return found
 
     def mark(self, scope: Scope) -> Mark:
         """Return how far the memory of the tenant and user has come; one cheap SELECT."""
@@ -137,7 +205,7 @@ def _read(
     connection: Connection, owned: ColumnElement[bool], ids: Sequence[str]
 ) -> Iterator[ChunkRow]:
     for some in batched(ids):
-        query = select(chunks).where(owned, chunks.c.id.in_(some))
+        query = select(*_COLUMNS).where(owned, chunks.c.id.in_(some))
         yield from map(_chunk, connection.execute(query))
 
 

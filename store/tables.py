@@ -180,6 +180,8 @@ class ChunkColumns(Scoped):
     created_at: Named[datetime] = Column(UtcTime)
     tokens: Named[int]
     vector: Named[bytes | None] = Column(LargeBinary)
+    encoder: Named[str | None]
+    token_vectors: Named[bytes | None] = Column(LargeBinary)
     trust: Named[float]
     valid_from: Named[datetime | None] = Column(UtcTime)
     superseded_by: Named[str | None]
@@ -230,4 +232,5 @@ Index(None, feedback.c.tenant, feedback.c.seq)
 Index(None, feedback.c.tenant, feedback.c.user_id, feedback.c.created_at)
 Index(None, feedback.c.run_id)
 Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.sequence)
+Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.encoder)
 Index(None, ledger.c.run_id)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from ...models.journal import Journal
 from ...values import MemoryBudget, ModuleSpec, ModuleState, Tier, TierPolicy
+from ..ranking import Signal
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -29,8 +30,9 @@ TIERS: tuple[Tier, ...] = ("low", "mid", "high")
 class Passage:
     """A stored chunk, as the modules see it.
 
-    `relevance` is the fused score of the search (standardised per query, unbounded); `similarity`
-    the cosine with the query, -1..1. What stands beside a hit and was not found itself has None.
+    `relevance` is the rank score of the search (a logit, unbounded); `similarity` the cosine with
+    the query, -1..1; `signals` is what the score was made of. What stands beside a hit and was not
+    found itself has None, and no signals.
     """
 
     id: str
@@ -41,6 +43,7 @@ class Passage:
     tokens: int
     relevance: float | None = None
     similarity: float | None = None
+    signals: Mapping[Signal, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from ...models.journal import Journal
+from ...search.fusion import standardise
 from ...values import ModuleSpec
+from ..ranking import LOW, MID, Signal, weighted
 from .base import Module, Outcome, Passage, rules
-from .words import share, stems
 
-SIMILARITY_WEIGHT = 0.7
-"""The rest is the weight of shared words. Source: BudgetMem's code, filter at its free tier."""
+Likeness = Callable[[Sequence[str]], Awaitable[Mapping[str, float]]]
+"""Returns how alike the query and chunks are token by token, by their ids."""
 
-THRESHOLD = 0.20
-OF_BEST = 0.4
-"""A passage stays if it scores `THRESHOLD` and this part of what the best one scores."""
-
-DISTRUST = 0.5
-"""How much relevance (in standard deviations of the search) a passage of no trust loses."""
+COVERED = 0.999
+"""Passages are kept until the chance that one further helps is less than the rest of this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +28,12 @@ class Sifting:
     query: str
     passages: tuple[Passage, ...]
     keep: int
+    likeness: Likeness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A passage and how well it fits the query, 0..1."""
+    """A passage and how well it fits the query: its share of what is relevant, 0..1."""
 
     chunk_id: str
     score: float
@@ -44,31 +47,46 @@ class Filtered:
     left: tuple[Judged, ...] = ()
 
 
-def keep_relevant(given: Sifting) -> Filtered:
-    """Keep at most `keep` passages that are alike or share words with the query.
+def keep_ranked(given: Sifting) -> Filtered:
+    """Keep the best passages as the search ranked them."""
+    return sifted(given, {one.id: one.relevance or 0.0 for one in given.passages})
 
-    Where none reaches the threshold, the best one stays: the search has already dropped what has
-    nothing to do with the query.
+
+async def keep_reranked(given: Sifting, journal: Journal) -> Filtered:
+    """Keep the best passages when they are compared with the query token by token too."""
+    alike = await given.likeness([one.id for one in given.passages])
+    columns: dict[Signal, list[float]] = {
+        name: [one.signals.get(name, 0.0) for one in given.passages] for name in LOW
+    }
+    # A passage whose tokens are not known yet is as alike as the others are on average.
+    known = np.array(list(alike.values()) or [0.0])
+    found = np.array([alike.get(one.id, float(known.mean())) for one in given.passages])
+    signals = {name: np.array(column) for name, column in columns.items()}
+    signals["tokens"] = standardise(found)
+    scores = weighted(signals, MID).tolist()
+    return sifted(given, dict(zip((one.id for one in given.passages), scores, strict=True)))
+
+
+def sifted(given: Sifting, logits: Mapping[str, float]) -> Filtered:
+    """Keep at most `keep` passages, the best by `logits`, until nearly all relevance is covered.
+
+    Relevance is the softmax of the logits over the passages.
     """
-    query = stems(given.query)
-    ranked = sorted(given.passages, key=_rank, reverse=True)
-    judged = [Judged(chunk_id=one.id, score=_score(query, one)) for one in ranked]
-    if not judged:
+    if not given.passages:
         return Filtered(kept=())
-    best = max(one.score for one in judged)
-    threshold = min(best, max(THRESHOLD, OF_BEST * best))
-    kept = tuple(one for one in judged if one.score >= threshold)[: given.keep]
-    return Filtered(kept=kept, left=tuple(one for one in judged if one not in kept))
-
-
-def _rank(passage: Passage) -> float:
-    return (passage.relevance or 0.0) - DISTRUST * (1.0 - passage.trust)
-
-
-def _score(query: frozenset[str], passage: Passage) -> float:
-    similarity = max(passage.similarity or 0.0, 0.0)
-    words = share(query, passage.text)
-    return round(SIMILARITY_WEIGHT * similarity + (1 - SIMILARITY_WEIGHT) * words, 4)
+    ranked = sorted(logits, key=lambda id_: -logits[id_])
+    best = logits[ranked[0]]
+    weights = [math.exp(logits[id_] - best) for id_ in ranked]
+    total = sum(weights)
+    judged = [
+        Judged(chunk_id=id_, score=round(weight / total, 6))
+        for id_, weight in zip(ranked, weights, strict=True)
+    ]
+    kept, covered = 0, 0.0
+    while kept < min(given.keep, len(judged)) and covered < COVERED * total:
+        covered += weights[kept]
+        kept += 1
+    return Filtered(kept=tuple(judged[:kept]), left=tuple(judged[kept:]))
 
 
 FILTER: Module[Sifting, Filtered] = Module(
@@ -81,5 +99,5 @@ FILTER: Module[Sifting, Filtered] = Module(
         ),
     ),
     returns=Outcome[Filtered],
-    tiers={"low": rules(keep_relevant)},
+    tiers={"low": rules(keep_ranked), "mid": keep_reranked},
 )

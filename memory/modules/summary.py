@@ -1,7 +1,8 @@
 """summary: the memo's text - what was said, quoted with its date and source, within its tokens.
 
-Every line of a passage stands behind "> ": whatever was said, no line of it can pass for a line of
-the memo itself. `[1]` names the first of the memo's chunk ids, and so on.
+Every passage begins behind its number, and every further line of it stands behind "> ": whatever
+was said, no line of it can pass for a line of the memo itself. `[1]` names the first of the memo's
+chunk ids, and so on. What was said on one day stands below its date.
 """
 
 from __future__ import annotations
@@ -68,9 +69,11 @@ def quote_passages(given: Summing) -> Summary:
         (passage for passage in given.passages if passage.id in quotes),
         key=lambda passage: (passage.created_at, passage.id),
     )
-    lines = [HEADER]
+    lines, date = [HEADER], ""
     for number, passage in enumerate(quoted, start=1):
-        lines += [f"[{number}] {_heading(passage)}", quotes[passage.id]]
+        if date != (date := f"{day(passage.created_at)}:"):
+            lines.append(date)
+        lines.append(f"{_number(number, passage)}{quotes[passage.id]}")
     lines += page.fitting("Dates meant: ", _dates(given, quoted))
     left_out = tuple(passage.id for passage in given.passages if passage.id not in quotes)
     for label, names in _unquoted(given, "\n".join(lines), set(left_out)):
@@ -122,10 +125,13 @@ def _quotes(given: Summing, page: _Page, spare: int) -> dict[str, str]:
     """Return the quoted text of each passage for which there is room."""
     query = stems(given.query)
     quotes: dict[str, str] = {}
+    dates: set[str] = set()
     cut = False
     for passage in given.passages:
         # The number is not known yet; the widest stands for it.
-        heading = f"[{len(given.passages)}] {_heading(passage)}\n"
+        heading = _number(len(given.passages), passage)
+        if (date := day(passage.created_at)) not in dates:
+            heading = f"{date}:\n{heading}"
         whole = _quoted(passage.text)
         if page.take(heading + whole, spare=spare):
             quotes[passage.id] = whole
@@ -134,6 +140,8 @@ def _quotes(given: Summing, page: _Page, spare: int) -> dict[str, str]:
             excerpt = _excerpt(passage.text, query, page, heading, spare)
             if excerpt:
                 quotes[passage.id] = excerpt
+        if passage.id in quotes:
+            dates.add(date)
     return quotes
 
 
@@ -144,7 +152,7 @@ def _excerpt(text: str, query: frozenset[str], page: _Page, heading: str, spare:
         parts = _SENTENCE.split(text)
     ranked = sorted(range(len(parts)), key=lambda place: (-len(query & stems(parts[place])), place))
     start = page.room
-    if len(parts) == 1 or not page.take(f"{heading}{QUOTE}{CUT}", spare=spare):
+    if len(parts) == 1 or not page.take(f"{heading}{CUT}", spare=spare):
         return None
     chosen = [place for place in ranked if page.take(f"{QUOTE}{parts[place]} {CUT}", spare=spare)]
     if not chosen:
@@ -158,13 +166,13 @@ def _with_gaps(parts: Sequence[str], chosen: Sequence[int]) -> Iterator[str]:
         yield parts[place] if following == place + 1 else f"{parts[place]} {CUT}"
 
 
-def _heading(passage: Passage) -> str:
-    by = "" if passage.trust >= USER_TRUST else ", said by an agent"
-    return f"{day(passage.created_at)}{by}"
+def _number(number: int, passage: Passage) -> str:
+    by = "" if passage.trust >= USER_TRUST else "said by an agent, "
+    return f"[{number}] {by}"
 
 
 def _quoted(text: str) -> str:
-    return "\n".join(f"{QUOTE}{line}" for line in text.splitlines() if line.strip())
+    return f"\n{QUOTE}".join(line for line in text.splitlines() if line.strip())
 
 
 def _dates(given: Summing, passages: Sequence[Passage]) -> list[str]:

@@ -19,7 +19,7 @@ from ...values import Scope
 from .interaction import Document, Interaction
 from .texts import AgentTexts
 
-_DOCUMENTS = "documents-1"
+_DOCUMENTS = "documents-2"
 """Stands beside the encoder's name where documents are stored: change it with their form."""
 
 

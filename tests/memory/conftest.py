@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from callboard.codec import from_json, to_json
 from callboard.config import MemorySettings
 from callboard.memory.archive import Archive
+from callboard.memory.embedding import Embedder
 from callboard.memory.modules.words import stems
 from callboard.memory.recall import Recall
 from callboard.models.chat import ChatReply, ChatRequest
 from callboard.models.journal import Journal, OnText
 from callboard.router.budget import BudgetPolicy
+from callboard.search.encoder import Reading
 from callboard.store.engine import Store
 from callboard.values import JSON, Exchange, Memo, MemoryBudget, Scope, TierPolicy
 
@@ -48,6 +50,20 @@ class WordEncoder:
 
     async def aencode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self.encode(texts)
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        words = [sorted(stems(text)) for text in texts]
+        return [
+            Reading(
+                vector=vector,
+                tokens=self.encode(found) if found else np.zeros((0, self.dim), np.float32),
+                ids=np.array([zlib.crc32(word.encode()) % 100_000 for word in found], np.int64),
+            )
+            for vector, found in zip(self.encode(texts), words, strict=True)
+        ]
+
+    async def aread(self, texts: Sequence[str]) -> list[Reading]:
+        return self.read(texts)
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
@@ -130,8 +146,9 @@ class Desk:
 
 def desk(store: Store, *, clock: Clock | None = None, **settings: Any) -> Desk:
     encoder, clock = WordEncoder(), clock or Clock()
-    archive = Archive(store, encoder, MemorySettings(**settings), clock)
-    memory = Recall(store, encoder, MemorySettings(**settings), clock)
+    embedder = Embedder(store, encoder)
+    archive = Archive(store, embedder, MemorySettings(**settings), clock)
+    memory = Recall(store, embedder, MemorySettings(**settings), clock)
     return Desk(store=store, encoder=encoder, clock=clock, archive=archive, memory=memory)
 
 

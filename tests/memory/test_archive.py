@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from callboard.config import MemorySettings
 from callboard.memory.chunks import Turn
+from callboard.memory.embedding import Embedder
 from callboard.memory.recall import Recall
 from callboard.memory.shelf import Shelves
 from callboard.router.budget import FixedPolicy
@@ -244,7 +245,7 @@ async def test_vectors_of_another_encoder_are_made_anew(
 ) -> None:
     await at().archive.write(ME, "r1", "My dog is called Rex.", "Good.", ["a"])
     for _ in range(2):
-        memory = Recall(store, encoder, MemorySettings(), Clock())
+        memory = Recall(store, Embedder(store, encoder), MemorySettings(), Clock())
         memo = await memory.memo(
             ME,
             "Any dogs?",

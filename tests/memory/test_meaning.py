@@ -9,6 +9,7 @@ from platformdirs import user_cache_dir
 
 from callboard.config import MemorySettings
 from callboard.memory.archive import Archive
+from callboard.memory.embedding import Embedder
 from callboard.memory.recall import Recall
 from callboard.router.budget import BudgetPolicy
 from callboard.search.encoder import Encoder
@@ -35,10 +36,12 @@ def encoder() -> Encoder:
 
 @pytest.fixture
 async def memory(store: Store, encoder: Encoder) -> Recall:
-    archive = Archive(store, encoder, MemorySettings(memo_tokens=96), Clock())
-    memory = Recall(store, encoder, MemorySettings(memo_tokens=96), Clock())
+    embedder = Embedder(store, encoder)
+    archive = Archive(store, embedder, MemorySettings(memo_tokens=96), Clock())
+    memory = Recall(store, embedder, MemorySettings(memo_tokens=96), Clock())
     for number, text in enumerate(SAID):
         await archive.write(Scope(), f"r{number}", text, "I see.", ["smalltalk"])
+    await archive.settle()
     return memory
 
 

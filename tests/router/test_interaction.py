@@ -35,15 +35,15 @@ def test_a_document_survives_being_stored(found: list[str]) -> None:
     encoder = WordEncoder()
     document = Interaction(encoder.read(EVERYDAY)).document(read(encoder, " ".join(found)))
     again = Document.from_bytes(document.to_bytes())
-    assert np.array_equal(again.scales, document.scales)
-    assert again.tokens.tolist() == document.tokens.tolist()
+    assert np.array_equal(again.tokens.scales, document.tokens.scales)
+    assert again.tokens.tokens.tolist() == document.tokens.tokens.tolist()
     assert again.usual == pytest.approx(document.usual, abs=1e-6)
 
 
 def test_eight_bits_keep_the_vectors(encoder: WordEncoder, interaction: Interaction) -> None:
     reading = read(encoder, "refunds of invoices and late parcels")
     document = interaction.document(reading)
-    unpacked = document.tokens * document.scales[:, None]
+    unpacked = document.tokens.tokens * document.tokens.scales[:, None]
     assert np.abs(unpacked - reading.tokens).max() < 0.005
 
 
@@ -102,7 +102,7 @@ def test_of_a_long_text_the_beginning_is_compared(
     encoder: WordEncoder, interaction: Interaction
 ) -> None:
     document = interaction.document(read(encoder, "parcel " * MAX_TOKENS + "hotel"))
-    assert len(document.scales) == MAX_TOKENS
+    assert len(document.tokens) == MAX_TOKENS
     hotel, parcel = (
         interaction.similarities(read(encoder, word), [document])[0] for word in ("hotel", "parcel")
     )

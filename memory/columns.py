@@ -1,0 +1,81 @@
+"""What is known of the chunks of a memory beside their words and vectors, as columns of numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from typing import TypeVar
+
+import numpy as np
+
+from ..store.chunks import ChunkRow
+from .chunks import USER
+from .ranking import Floats, Layout, Numbers
+
+N = TypeVar("N", int, float)
+
+_WORD = re.compile(r"\w+")
+_DAY_S = 86_400
+
+
+class Columns:
+    """One row of numbers per slot of the lexical index; slots are used again."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, int] = {}
+        self._writers: dict[str, int] = {}
+        self._session, self._sequence, self._day, self._writer = (array[int]("q") for _ in range(4))
+        self._length, self._asks, self._trust = (array[float]("d") for _ in range(3))
+
+    def put(self, slot: int, row: ChunkRow) -> None:
+        """Note a chunk at its slot."""
+        session = row.session if row.session is not None else f"run {row.run_id}"
+        _set(self._session, slot, self._sessions.setdefault(session, len(self._sessions)))
+        _set(self._sequence, slot, row.sequence)
+        _set(self._day, slot, day_number(row.created_at.timestamp()))
+        _set(self._writer, slot, self._writers.setdefault(row.writer, len(self._writers)))
+        _set(self._length, slot, math.log(max(row.tokens, 1)))
+        _set(self._asks, slot, float("?" in row.text))
+        _set(self._trust, slot, row.trust)
+
+    def layout(self, used: Numbers) -> tuple[Numbers, Layout]:
+        """Return the slots `used` in the order of sessions and of saying, and how they lie."""
+        session = np.frombuffer(self._session, np.int64)[used]
+        order = np.lexsort((np.frombuffer(self._sequence, np.int64)[used], session))
+        slots, session = used[order], session[order]
+        begins = np.flatnonzero(np.diff(session, prepend=-1))
+        layout = Layout(
+            starts=begins,
+            session=np.repeat(np.arange(len(begins)), np.diff(begins, append=len(slots))),
+            length=np.frombuffer(self._length, np.float64)[slots],
+            asks=np.frombuffer(self._asks, np.float64)[slots],
+            trust=np.frombuffer(self._trust, np.float64)[slots],
+            days=np.frombuffer(self._day, np.int64)[slots],
+        )
+        return slots, layout
+
+    def named(self, query: str, slots: Numbers) -> Floats:
+        """Return for each slot 1 if the query names its writer, 0 if others, 0.5 if nobody."""
+        asked = set(_WORD.findall(query.casefold()))
+        named = np.array([_is_named(name, asked) for name in self._writers], np.float64)
+        if not named.any():
+            return np.full(len(slots), 0.5)
+        found: Floats = named[np.frombuffer(self._writer, np.int64)[slots]]
+        return found
+
+
+def _set(column: array[N], slot: int, value: N) -> None:
+    if slot == len(column):
+        column.append(value)
+    else:
+        column[slot] = value
+
+
+def day_number(timestamp: float) -> int:
+    """Return the day of an instant, in days since 1970 in UTC."""
+    return int(timestamp // _DAY_S)
+
+
+def _is_named(writer: str, asked: set[str]) -> bool:
+    return writer != USER and not asked.isdisjoint(_WORD.findall(writer.casefold()))

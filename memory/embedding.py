@@ -1,0 +1,85 @@
+"""Embeds what was stored: storing is acknowledged at once, the encoder follows.
+
+Until a chunk is embedded it is found by its words. Whoever finds chunks without vectors may embed
+them, in any process; the work is the same, and what is known is not done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..search.encoder import Encoder, Reading, Vectors
+from ..store.chunks import ChunkRow, Embedded
+from ..store.engine import Store
+from ..values import Scope
+from .chunks import dated
+from .tokens import Tokens
+
+
+class Embedder:
+    """Makes the vectors of chunks and stores them. May be used from any thread."""
+
+    def __init__(self, store: Store, encoder: Encoder) -> None:
+        self._store = store
+        self._encoder = encoder
+        self.tokens = Tokens(encoder)
+
+    @property
+    def dim(self) -> int:
+        """The length of a vector."""
+        return self._encoder.dim
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens a text has."""
+        return self._encoder.count_tokens(text)
+
+    def vector(self, row: ChunkRow) -> Vectors | None:
+        """Return the stored vector, (dim,) float32; None if this encoder made none yet."""
+        if row.vector is None or row.encoder != self._encoder.name:
+            return None
+        return np.frombuffer(row.vector, dtype="<f4").astype(np.float32)
+
+    def embed(self, owner: Scope, rows: Sequence[ChunkRow]) -> dict[str, Vectors]:
+        """Embed chunks, store what was made, and return the vectors by id. Blocks."""
+        return self._keep(owner, rows, self._encoder.read([indexed(row) for row in rows]))
+
+    async def embed_next(self, owner: Scope, *, limit: int) -> int:
+        """Embed the first chunks that nobody has embedded; return how many there were."""
+        rows = await self._store.call(self._store.chunks.unembedded, owner, limit=limit)
+        if rows:
+            readings = await self._encoder.aread([indexed(row) for row in rows])
+            await self._store.call(self._keep, owner, rows, readings)
+        return len(rows)
+
+    async def read(self, query: str) -> Reading:
+        """Return the query as the encoder reads it."""
+        (reading,) = await self._encoder.aread([query])
+        return reading
+
+    def similarities(self, owner: Scope, query: Reading, ids: Sequence[str]) -> dict[str, float]:
+        """Return how alike the query and chunks are token by token, by id; not of all, perhaps."""
+        packed = self._store.chunks.tokens(owner, self._encoder.name, ids)
+        found = self.tokens.similarities(query, tuple(packed.values()))
+        return dict(zip(packed, found.tolist(), strict=True))
+
+    def _keep(
+        self, owner: Scope, rows: Sequence[ChunkRow], readings: Sequence[Reading]
+    ) -> dict[str, Vectors]:
+        made = [
+            Embedded(
+                id=row.id,
+                encoder=self._encoder.name,
+                vector=reading.vector.astype("<f4").tobytes(),
+                tokens=self.tokens.pack(reading),
+            )
+            for row, reading in zip(rows, readings, strict=True)
+        ]
+        self._store.chunks.embed(owner, made)
+        return {row.id: one.vector for row, one in zip(rows, readings, strict=True)}
+
+
+def indexed(row: ChunkRow) -> str:
+    """Return the text by which a chunk is found: its date and what was said."""
+    return dated(row.text, row.created_at)
