@@ -78,7 +78,7 @@ class Archive:
             cut,
             turns,
             chunk_tokens=self._settings.chunk_tokens,
-            count_tokens=self._embedder.count_tokens,
+            count_many=self._embedder.count_many,
         )
         if not chunks:
             return ()

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 CountTokens = Callable[[str], int]
+CountMany = Callable[[Sequence[str]], list[int]]
+"""Counts the tokens of every text."""
 
 USER = "user"
 USER_TRUST = 1.0
@@ -48,13 +50,14 @@ class Chunk:
     trust: float
 
 
-def cut(turns: Sequence[Turn], *, chunk_tokens: int, count_tokens: CountTokens) -> list[Chunk]:
+def cut(turns: Sequence[Turn], *, chunk_tokens: int, count_many: CountMany) -> list[Chunk]:
     """Make a chunk of every turn, in their order, or some if it has more than `chunk_tokens`."""
+    said = [turn for turn in turns if turn.text.strip()]
+    texts = [f"{turn.writer}: {turn.text}" for turn in said]
     return [
         chunk
-        for turn in turns
-        if turn.text.strip()
-        for chunk in _pieces(turn, chunk_tokens, count_tokens)
+        for turn, text, tokens in zip(said, texts, count_many(texts), strict=True)
+        for chunk in _pieces(turn, text, _least(text, tokens), chunk_tokens, count_many)
     ]
 
 
@@ -78,7 +81,11 @@ def split(text: str, *, limit: int, count_tokens: CountTokens) -> list[str]:
 
 def _sized(count_tokens: CountTokens) -> CountTokens:
     # A tokenizer may count an endless unknown word as one token; its length tells the truth.
-    return lambda text: max(count_tokens(text), len(text) // _CHARS_PER_TOKEN)
+    return lambda text: _least(text, count_tokens(text))
+
+
+def _least(text: str, tokens: int) -> int:
+    return max(tokens, len(text) // _CHARS_PER_TOKEN)
 
 
 def _split(text: str, limit: int, size: CountTokens, border: int) -> Iterator[str]:
@@ -114,17 +121,25 @@ def _parts(text: str, border: re.Pattern[str]) -> Iterator[str]:
         yield text[start:]
 
 
-def _pieces(turn: Turn, chunk_tokens: int, count_tokens: CountTokens) -> Iterator[Chunk]:
-    size = _sized(count_tokens)
+def _pieces(
+    turn: Turn, text: str, tokens: int, chunk_tokens: int, count_many: CountMany
+) -> Iterator[Chunk]:
+    if tokens <= chunk_tokens:
+        yield _chunk(turn, text, tokens)
+        return
+    size = _sized(lambda one: count_many([one])[0])
     name = f"{turn.writer}: "
     room = max(chunk_tokens - size(name), chunk_tokens // 2)
     for piece in _split(turn.text, room, size, 0):
         if piece.strip():
-            text = name + piece
-            yield Chunk(
-                writer=turn.writer,
-                text=text,
-                created_at=turn.created_at,
-                tokens=size(text),
-                trust=turn.trust,
-            )
+            yield _chunk(turn, name + piece, size(name + piece))
+
+
+def _chunk(turn: Turn, text: str, tokens: int) -> Chunk:
+    return Chunk(
+        writer=turn.writer,
+        text=text,
+        created_at=turn.created_at,
+        tokens=tokens,
+        trust=turn.trust,
+    )

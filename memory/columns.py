@@ -25,8 +25,13 @@ class Columns:
     def __init__(self) -> None:
         self._sessions: dict[str, int] = {}
         self._writers: dict[str, int] = {}
-        self._session, self._sequence, self._day, self._writer = (array[int]("q") for _ in range(4))
-        self._length, self._asks, self._trust = (array[float]("d") for _ in range(3))
+        self._session: array[int] = array("q")
+        self._sequence: array[int] = array("q")
+        self._day: array[int] = array("q")
+        self._writer: array[int] = array("q")
+        self._length: array[float] = array("d")
+        self._asks: array[float] = array("d")
+        self._trust: array[float] = array("d")
 
     def put(self, slot: int, row: ChunkRow) -> None:
         """Note a chunk at its slot."""

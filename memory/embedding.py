@@ -31,15 +31,20 @@ class Embedder:
         """The length of a vector."""
         return self._encoder.dim
 
-    def count_tokens(self, text: str) -> int:
-        """Return how many tokens a text has."""
-        return self._encoder.count_tokens(text)
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of every text."""
+        return self._encoder.count_many(texts)
 
     def vector(self, row: ChunkRow) -> Vectors | None:
-        """Return the stored vector, (dim,) float32; None if this encoder made none yet."""
+        """Return a row's vector, (dim,) float32; None if this encoder made none yet."""
         if row.vector is None or row.encoder != self._encoder.name:
             return None
-        return np.frombuffer(row.vector, dtype="<f4").astype(np.float32)
+        return _vector(row.vector)
+
+    def vectors(self, owner: Scope, ids: Sequence[str]) -> dict[str, Vectors]:
+        """Return the vectors that are stored by now, by id."""
+        blobs = self._store.chunks.vectors(owner, self._encoder.name, ids)
+        return {id_: _vector(blob) for id_, blob in blobs.items()}
 
     def embed(self, owner: Scope, rows: Sequence[ChunkRow]) -> dict[str, Vectors]:
         """Embed chunks, store what was made, and return the vectors by id. Blocks."""
@@ -78,6 +83,10 @@ class Embedder:
         ]
         self._store.chunks.embed(owner, made)
         return {row.id: one.vector for row, one in zip(rows, readings, strict=True)}
+
+
+def _vector(blob: bytes) -> Vectors:
+    return np.frombuffer(blob, dtype="<f4").astype(np.float32)
 
 
 def indexed(row: ChunkRow) -> str:

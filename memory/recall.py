@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..models.journal import Journal
@@ -41,10 +42,14 @@ Measured with MiniLM on 20 remembered sentences: queries about them have 0.21 to
 with the right one, queries about anything else 0.08 to 0.34 (median 0.25) with the nearest. The
 floor is low because a memory that is missed costs more than one quoted in vain.
 """
+_ANY_SHARE = 1e-9
+"""Then chunks with any word of the query are taken too. No evidence of LoCoMo is lost by this."""
 
 CANDIDATES = 96
 """Chunks that the filter is shown. On LoCoMo 0-5 as good as all of a conversation of 700."""
 
+_SPARE = 1.5
+"""So much more is kept than the memo has room for: some passages are too long for what is left."""
 _CHUNKS_OF_A_RUN = 8
 _SHORT_TOKENS = 64
 
@@ -109,6 +114,7 @@ class Recall:
             query=query,
             passages=passages,
             keep=self._settings.top_k,
+            tokens=round(_SPARE * self._settings.memo_tokens),
             likeness=partial(self._likeness, owner, query),
         )
         sifted = await FILTER.run(sifting, request, [one.text for one in passages])
@@ -129,7 +135,7 @@ class Recall:
             query=request.query,
             passages=kept,
             memo_tokens=self._settings.memo_tokens,
-            count_tokens=self._embedder.count_tokens,
+            count_many=self._embedder.count_many,
             entities=entities.found,
             times=times.found,
             topics=topics.found,
@@ -160,11 +166,10 @@ class Recall:
         )
         words = stems(query)
         untold = [one for one in found if one.row.run_id not in told]
-        related = any(
-            one.similarity >= SIMILARITY_FLOOR or share(words, one.row.text) >= SHARE_FLOOR
-            for one in untold
-        )
-        return tuple(_passage(one.row, one) for one in untold[:CANDIDATES]) if related else ()
+        if not any(_has_to_do(one, words, SHARE_FLOOR) for one in untold):
+            return ()
+        near = (_passage(one.row, one) for one in untold if _has_to_do(one, words, _ANY_SHARE))
+        return tuple(islice(near, CANDIDATES))
 
     async def _likeness(self, owner: Scope, query: str, ids: Sequence[str]) -> dict[str, float]:
         reading = await self._embedder.read(query)
@@ -196,6 +201,10 @@ class Recall:
                 last.append(_passage(row))
         ordered = [one for passage in kept for one in (passage, *follows.get(passage.id, ()))]
         return (*ordered, *last)
+
+
+def _has_to_do(found: Found, words: frozenset[str], floor: float) -> bool:
+    return found.similarity >= SIMILARITY_FLOOR or share(words, found.row.text) >= floor
 
 
 def _beside(chunk: str) -> tuple[str, ...]:

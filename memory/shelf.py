@@ -153,11 +153,10 @@ class Shelf:
 
     def _embed(self) -> None:
         """Take the vectors that came meanwhile; make those that are missing, if they are few."""
-        rows = self._store.chunks.get(self._owner, tuple(islice(self._pending, _READ_AT_ONCE)))
-        vectors = {row.id: self._embedder.vector(row) for row in rows}
-        known = {id_: one for id_, one in vectors.items() if one is not None}
+        ids = tuple(islice(self._pending, _READ_AT_ONCE))
+        known = self._embedder.vectors(self._owner, ids)
         if len(self._pending) - len(known) <= _EMBEDDED_AT_ONCE:
-            missing = [row for row in rows if row.id not in known]
+            missing = self._store.chunks.get(self._owner, [id_ for id_ in ids if id_ not in known])
             known |= self._embedder.embed(self._owner, missing) if missing else {}
             self._pending = {}
         for id_ in known:

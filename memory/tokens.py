@@ -45,9 +45,11 @@ class Tokens:
         if not packed:
             return np.zeros(0, np.float32)
         texts = [TokenVectors.from_bytes(blob[: _ids_at(blob)]) for blob in packed]
-        holders = Counter(id_ for blob in packed for id_ in set(_ids(blob)))
         kept = self._meant(query)
-        weights = np.array([_rareness(holders[id_], len(packed)) for id_ in query.ids[kept]])
+        asked = query.ids[kept]
+        known = set(asked.tolist())
+        holders = Counter(id_ for blob in packed for id_ in known.intersection(_ids(blob)))
+        weights = np.array([_rareness(holders[id_], len(packed)) for id_ in asked.tolist()])
         best = best_matches(_folded(query.tokens[kept]), texts)
         found: Vectors = (weights @ best / max(float(weights.sum()), 1e-9)).astype(np.float32)
         return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -64,8 +64,10 @@ class Mark:
     erasures: int
 
 
-# Without the vectors of the tokens, which are large, and needed of few chunks.
-_COLUMNS = tuple(column for column in chunks.c if column.name != "token_vectors")
+# Vectors are large, those of tokens most of all, and needed of few chunks.
+_PLAIN_COLUMNS = tuple(chunks.c[field.name] for field in fields(ChunkRow) if field.name != "vector")
+_COLUMNS = (*_PLAIN_COLUMNS, chunks.c.vector)
+_FIELDS = tuple(column.name for column in _COLUMNS)
 
 
 class Chunks:
@@ -152,16 +154,13 @@ class Chunks:
             with self._changing(scope) as connection:
                 connection.execute(change, values)
 
+    def vectors(self, scope: Scope, encoder: str, ids: Sequence[str]) -> dict[str, bytes]:
+        """Return by id the vectors that `encoder` made of chunks; the others are left out."""
+        return self._made(chunks.c.vector, scope, encoder, ids)
+
     def tokens(self, scope: Scope, encoder: str, ids: Sequence[str]) -> dict[str, bytes]:
         """Return by id what `encoder` made of the tokens of chunks; the others are left out."""
-        found: dict[str, bytes] = {}
-        with self._database.reading() as connection:
-            for some in batched(ids):
-                query = select(chunks.c.id, chunks.c.token_vectors).where(
-                    within(chunks.c, scope), chunks.c.id.in_(some), chunks.c.encoder == encoder
-                )
-                found.update((id_, blob) for id_, blob in connection.execute(query) if blob)
-        return found
+        return self._made(chunks.c.token_vectors, scope, encoder, ids)
 
     def mark(self, scope: Scope) -> Mark:
         """Return how far the memory of the tenant and user has come; one cheap SELECT."""
@@ -169,7 +168,10 @@ class Chunks:
             return _mark(connection, scope)
 
     def get(self, scope: Scope, ids: Sequence[str]) -> tuple[ChunkRow, ...]:
-        """Return the chunks in the order of `ids`, without those that the scope does not have."""
+        """Return the chunks in the order of `ids`, without those that the scope does not have.
+
+        They come without their vectors.
+        """
         with self._database.reading() as connection:
             found = {row.id: row for row in _read(connection, within(chunks.c, scope), ids)}
         return tuple(found[chunk_id] for chunk_id in ids if chunk_id in found)
@@ -191,6 +193,18 @@ class Chunks:
             _count_erasure(connection, scope, gone)
         return gone
 
+    def _made(
+        self, column: ColumnElement[bytes | None], scope: Scope, encoder: str, ids: Sequence[str]
+    ) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        with self._database.reading() as connection:
+            for some in batched(ids):
+                query = select(chunks.c.id, column).where(
+                    within(chunks.c, scope), chunks.c.id.in_(some), chunks.c.encoder == encoder
+                )
+                found.update((id_, blob) for id_, blob in connection.execute(query) if blob)
+        return found
+
     @contextmanager
     def _changing(self, scope: Scope) -> Iterator[Connection]:
         with self._database.writing(lock=f"memory {scope.tenant} {scope.user}") as connection:
@@ -205,7 +219,7 @@ def _read(
     connection: Connection, owned: ColumnElement[bool], ids: Sequence[str]
 ) -> Iterator[ChunkRow]:
     for some in batched(ids):
-        query = select(*_COLUMNS).where(owned, chunks.c.id.in_(some))
+        query = select(*_PLAIN_COLUMNS).where(owned, chunks.c.id.in_(some))
         yield from map(_chunk, connection.execute(query))
 
 
@@ -239,6 +253,4 @@ def _values(scope: Scope, row: ChunkRow, sequence: int) -> dict[str, Any]:
 
 
 def _chunk(row: Row[Any]) -> ChunkRow:
-    fields = dict(row._mapping)
-    del fields["tenant"], fields["user_id"]
-    return ChunkRow(**fields)
+    return ChunkRow(**dict(zip(_FIELDS, row, strict=False)))

@@ -23,11 +23,15 @@ COVERED = 0.999
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sifting:
-    """The passages found, the most relevant first, and how many may stay."""
+    """The passages found, the most relevant first, and how many may stay.
+
+    No more stay than there is room for: those behind the first `tokens` could not be quoted.
+    """
 
     query: str
     passages: tuple[Passage, ...]
     keep: int
+    tokens: int
     likeness: Likeness
 
 
@@ -68,7 +72,7 @@ async def keep_reranked(given: Sifting, journal: Journal) -> Filtered:
 
 
 def sifted(given: Sifting, logits: Mapping[str, float]) -> Filtered:
-    """Keep at most `keep` passages, the best by `logits`, until nearly all relevance is covered.
+    """Keep the best by `logits` while there is room, until nearly all relevance is covered.
 
     Relevance is the softmax of the logits over the passages.
     """
@@ -82,9 +86,11 @@ def sifted(given: Sifting, logits: Mapping[str, float]) -> Filtered:
         Judged(chunk_id=id_, score=round(weight / total, 6))
         for id_, weight in zip(ranked, weights, strict=True)
     ]
-    kept, covered = 0, 0.0
-    while kept < min(given.keep, len(judged)) and covered < COVERED * total:
+    tokens = {one.id: one.tokens for one in given.passages}
+    kept, covered, room = 0, 0.0, given.tokens
+    while kept < min(given.keep, len(ranked)) and room > 0 and covered < COVERED * total:
         covered += weights[kept]
+        room -= tokens[ranked[kept]]
         kept += 1
     return Filtered(kept=tuple(judged[:kept]), left=tuple(judged[kept:]))
 

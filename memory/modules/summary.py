@@ -8,11 +8,11 @@ chunk ids, and so on. What was said on one day stands below its date.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ...values import ModuleSpec
-from ..chunks import USER_TRUST, day
+from ..chunks import USER_TRUST, CountMany, day
 from .base import Module, Outcome, Passage, rules
 from .entities import Entities
 from .times import Times
@@ -37,7 +37,7 @@ class Summing:
     query: str
     passages: tuple[Passage, ...]
     memo_tokens: int
-    count_tokens: Callable[[str], int]
+    count_many: CountMany
     entities: Entities = field(default_factory=Entities)
     times: Times = field(default_factory=Times)
     topics: Topics = field(default_factory=Topics)
@@ -59,8 +59,10 @@ def quote_passages(given: Summing) -> Summary:
     Below them stand the days that words like "yesterday" mean, and, where there is room, names
     and topics of the passages left out. The quotes are in the order in which they were said.
     """
-    page = _Page(given.memo_tokens, given.count_tokens)
-    spare = min(page.cost(_dates(given, given.passages)), given.memo_tokens // _NOTES_SHARE)
+    page = _Page(given.memo_tokens, given.count_many)
+    notes = _dates(given, given.passages)
+    page.expect([*notes, HEADER, *(_date(one) for one in given.passages)])
+    spare = min(page.cost(notes), given.memo_tokens // _NOTES_SHARE)
     quotes = _quotes(given, page, spare) if page.take(HEADER) else {}
     if not quotes:
         left_out = tuple(passage.id for passage in given.passages)
@@ -71,7 +73,7 @@ def quote_passages(given: Summing) -> Summary:
     )
     lines, date = [HEADER], ""
     for number, passage in enumerate(quoted, start=1):
-        if date != (date := f"{day(passage.created_at)}:"):
+        if date != (date := _date(passage)):
             lines.append(date)
         lines.append(f"{_number(number, passage)}{quotes[passage.id]}")
     lines += page.fitting("Dates meant: ", _dates(given, quoted))
@@ -82,7 +84,7 @@ def quote_passages(given: Summing) -> Summary:
     return Summary(
         text=text,
         chunk_ids=tuple(passage.id for passage in quoted),
-        tokens=given.count_tokens(text),
+        tokens=given.count_many([text])[0],
         left_out=left_out,
     )
 
@@ -90,16 +92,25 @@ def quote_passages(given: Summing) -> Summary:
 class _Page:
     """The room that is left. Lines counted one by one never count less than together."""
 
-    def __init__(self, room: int, count_tokens: Callable[[str], int]) -> None:
+    def __init__(self, room: int, count_many: CountMany) -> None:
         self.room = room
-        self._count_tokens = count_tokens
+        self._count_many = count_many
+        self._counts: dict[str, int] = {}
+
+    def expect(self, texts: Sequence[str]) -> None:
+        """Count texts that will be asked for: many at once take as long as a few one by one."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._counts]
+        if new:
+            # For some tokenizers the end of a line is a token too.
+            self._counts |= zip(new, self._count_many([f"{text}\n" for text in new]), strict=True)
 
     def cost(self, texts: Sequence[str]) -> int:
-        return sum(self._count(text) for text in texts)
+        self.expect(texts)
+        return sum(self._counts[text] for text in texts)
 
-    def take(self, text: str, *, spare: int = 0) -> bool:
-        """Take the room that `text` needs, if there is so much besides `spare`."""
-        tokens = self._count(text)
+    def take(self, *texts: str, spare: int = 0, besides: int = 0) -> bool:
+        """Take the room of `texts` and `besides` tokens, if there is so much besides `spare`."""
+        tokens = self.cost(texts) + besides
         if tokens > self.room - spare:
             return False
         self.room -= tokens
@@ -107,7 +118,10 @@ class _Page:
 
     def fitting(self, label: str, items: Sequence[str]) -> list[str]:
         """Return one line of the label and those first items for which there is room."""
-        if not items or not self.take(f"{label}{items[0]}"):
+        if not items:
+            return []
+        self.expect([f"; {item}" for item in items[1:]])
+        if not self.take(f"{label}{items[0]}"):
             return []
         line = [items[0]]
         for item in items[1:]:
@@ -115,10 +129,6 @@ class _Page:
                 break
             line.append(item)
         return [label + "; ".join(line)]
-
-    def _count(self, text: str) -> int:
-        # For some tokenizers the end of a line is a token too.
-        return self._count_tokens(f"{text}\n")
 
 
 def _quotes(given: Summing, page: _Page, spare: int) -> dict[str, str]:
@@ -128,20 +138,21 @@ def _quotes(given: Summing, page: _Page, spare: int) -> dict[str, str]:
     dates: set[str] = set()
     cut = False
     for passage in given.passages:
-        # The number is not known yet; the widest stands for it.
-        heading = _number(len(given.passages), passage)
-        if (date := day(passage.created_at)) not in dates:
-            heading = f"{date}:\n{heading}"
-        whole = _quoted(passage.text)
-        if page.take(heading + whole, spare=spare):
-            quotes[passage.id] = whole
+        # Its number is not known yet; the widest stands for it.
+        number = _number(len(given.passages), passage)
+        date = () if _date(passage) in dates else (_date(passage),)
+        quoted = _quoted(passage.text)
+        marks = [QUOTE] * quoted.count("\n")
+        if page.take(*date, number, *marks, spare=spare, besides=passage.tokens):
+            quotes[passage.id] = quoted
         elif not cut and page.room - spare >= _LEAST_EXCERPT:
             cut = True
+            heading = "\n".join((*date, number))
             excerpt = _excerpt(passage.text, query, page, heading, spare)
             if excerpt:
                 quotes[passage.id] = excerpt
         if passage.id in quotes:
-            dates.add(date)
+            dates.add(_date(passage))
     return quotes
 
 
@@ -164,6 +175,10 @@ def _excerpt(text: str, query: frozenset[str], page: _Page, heading: str, spare:
 def _with_gaps(parts: Sequence[str], chosen: Sequence[int]) -> Iterator[str]:
     for place, following in zip(chosen, (*chosen[1:], len(parts)), strict=True):
         yield parts[place] if following == place + 1 else f"{parts[place]} {CUT}"
+
+
+def _date(passage: Passage) -> str:
+    return f"{day(passage.created_at)}:"
 
 
 def _number(number: int, passage: Passage) -> str:

@@ -32,7 +32,7 @@ async def test_what_was_said_is_recalled_with_its_date_and_source(at: At) -> Non
     here = at()
     await here.archive.write(ME, "r1", "My dog is called Rex.", "A fine name.", ["smalltalk"])
     memo = await here.recall("What is my dog called?", ME)
-    assert "[1] 15 January 2026\n> user: My dog is called Rex." in memo.text
+    assert "15 January 2026:\n[1] user: My dog is called Rex." in memo.text
     assert memo.chunk_ids[0] == "r1.0000"
     assert memo.tokens == here.encoder.count_tokens(memo.text)
     assert memo.tiers == dict.fromkeys(MEMORY_MODULES, "low")
@@ -135,7 +135,7 @@ async def test_a_tier_that_is_missing_falls_back_and_the_memo_says_what_ran(at: 
     assert memo.tiers["summary"] == "low"
     assert "has no tier 'high'" in record.steps["summary"]["reason"]
     fixed = await here.recall("my dog", ME, policy=FixedPolicy("mid"))
-    assert set(fixed.tiers.values()) == {"low"}
+    assert fixed.tiers == {**dict.fromkeys(MEMORY_MODULES, "low"), "filter": "mid"}
 
 
 async def test_a_resumed_recall_gives_the_same_memo(at: At) -> None:
@@ -236,7 +236,7 @@ async def test_instructions_in_what_was_said_stay_quoted(at: At) -> None:
     said = [line for line in lines if "SYSTEM" in line or "root" in line or "[9]" in line]
     assert len(said) == 3
     assert all(line.startswith("> ") for line in said)
-    assert any(line.endswith("said by an agent") for line in lines)
+    assert any(line.startswith("[2] said by an agent, shady: ") for line in lines)
 
 
 @pytest.mark.parametrize("encoder", [WordEncoder(dim=64), WordEncoder(salt="another")])
@@ -267,15 +267,15 @@ async def test_disabled_memory_stores_and_recalls_nothing(at: At, store: Store) 
     assert await off.recall("my dog", ME) == Memo()
 
 
-async def test_an_imported_conversation_is_packed_in_whole_turns(at: At) -> None:
+async def test_an_imported_conversation_is_stored_turn_by_turn(at: At) -> None:
     here = at()
     turns = [
         Turn(writer=writer, text=text, created_at=here.clock.now, trust=1.0)
         for writer, text in (("Ann", "My dog is Rex."), ("Bob", "Nice."), ("Ann", "He is brown."))
     ]
-    assert await here.archive.add(ME, "import", turns) == ("import.0000",)
-    (row,) = here.store.chunks.all(ME)
-    assert row.text == "Ann: My dog is Rex.\nBob: Nice.\nAnn: He is brown."
+    assert await here.archive.add(ME, "import", turns) == tuple(f"import.{n:04d}" for n in range(3))
+    rows = here.store.chunks.all(ME)
+    assert [row.text for row in rows] == ["Ann: My dog is Rex.", "Bob: Nice.", "Ann: He is brown."]
 
 
 async def test_many_at_once_on_one_memory(at: At) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callboard.memory.chunks import AGENT_TRUST, USER_TRUST, Turn, dated, pack, split
+from callboard.memory.chunks import AGENT_TRUST, USER_TRUST, Turn, cut, dated, split
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 
@@ -17,34 +18,30 @@ def words(text: str) -> int:
     return len(text.split())
 
 
+def many(texts: Sequence[str]) -> list[int]:
+    return [words(text) for text in texts]
+
+
 def said(writer: str, text: str, trust: float = USER_TRUST) -> Turn:
     return Turn(writer=writer, text=text, created_at=NOW, trust=trust)
 
 
-def test_whole_turns_share_a_chunk_up_to_its_tokens() -> None:
-    turns = [said("Ann", "one two three"), said("Bob", "four five"), said("Ann", "six seven")]
-    chunks = pack(turns, chunk_tokens=8, count_tokens=words)
-    assert [chunk.text for chunk in chunks] == [
-        "Ann: one two three\nBob: four five",
-        "Ann: six seven",
-    ]
-    assert [chunk.writer for chunk in chunks] == ["Ann, Bob", "Ann"]
-    assert [chunk.tokens for chunk in chunks] == [7, 3]
-
-
-def test_agents_words_never_share_a_chunk_with_the_users() -> None:
-    turns = [said("user", "Hello."), said("helper", "Good day.", AGENT_TRUST)]
-    chunks = pack(turns, chunk_tokens=100, count_tokens=words)
-    assert [(chunk.writer, chunk.trust) for chunk in chunks] == [("user", 1.0), ("helper", 0.5)]
+def test_every_turn_is_a_chunk_of_its_own() -> None:
+    turns = [said("Ann", "one two three"), said("helper", "four five", AGENT_TRUST)]
+    chunks = cut(turns, chunk_tokens=8, count_many=many)
+    assert [chunk.text for chunk in chunks] == ["Ann: one two three", "helper: four five"]
+    assert [chunk.writer for chunk in chunks] == ["Ann", "helper"]
+    assert [chunk.tokens for chunk in chunks] == [4, 3]
+    assert [chunk.trust for chunk in chunks] == [1.0, 0.5]
 
 
 def test_a_blank_turn_makes_no_chunk() -> None:
-    assert pack([said("user", " \n")], chunk_tokens=32, count_tokens=words) == []
+    assert cut([said("user", " \n")], chunk_tokens=32, count_many=many) == []
 
 
 def test_a_long_turn_is_cut_at_sentences_and_every_piece_names_its_writer() -> None:
     text = "First comes this. Then comes that. Last comes nothing more."
-    chunks = pack([said("user", text)], chunk_tokens=8, count_tokens=words)
+    chunks = cut([said("user", text)], chunk_tokens=8, count_many=many)
     assert [chunk.text for chunk in chunks] == [
         "user: First comes this. Then comes that. ",
         "user: Last comes nothing more.",
@@ -72,7 +69,7 @@ def test_the_pieces_of_a_text_joined_are_the_text(text: str, limit: int) -> None
 @given(st.lists(st.text("ab. \n", min_size=1, max_size=120), max_size=6), st.integers(6, 40))
 def test_every_word_of_every_turn_is_in_a_chunk(texts: list[str], limit: int) -> None:
     turns = [said("user", text) for text in texts]
-    chunks = pack(turns, chunk_tokens=limit, count_tokens=words)
+    chunks = cut(turns, chunk_tokens=limit, count_many=many)
     kept = " ".join(chunk.text.replace("user: ", "") for chunk in chunks)
     # A piece may end within a word only where the word alone is too long.
     assert kept.replace("\n", " ").split() == " ".join(texts).split()
