@@ -31,6 +31,7 @@ from pydantic_settings import (
 )
 
 from .errors import ConfigurationError, nearest
+from .values import Strategy
 
 CONFIG_FILE = "callboard.toml"
 PREFIX = "CALLBOARD_"
@@ -149,6 +150,17 @@ class MemorySettings(Section):
     """Chunks that the memo is made of, at most."""
     memo_tokens: int = Field(default=512, ge=32)
     budget: Literal["auto", "low", "mid", "high"] = "auto"
+    strategy: Strategy = "implementation"
+    """What sets the tiers apart: rules, encoder, model; the same model thinking more; or models
+    of three sizes."""
+    model: str = "main"
+    """Works at the high tier, or at all of them where `strategy` is `reasoning`."""
+    small: str | None = None
+    medium: str | None = None
+    large: str | None = None
+    """The models of the tiers where `strategy` is `capacity`; None: `model`."""
+    ner: str | None = None
+    """A spaCy pipeline that finds names at the mid tier, such as `en_core_web_sm`; None: rules."""
 
 
 class RefinerSettings(Section):
@@ -202,6 +214,10 @@ class Settings(BaseSettings):
         for key, name in (
             ("router.model", self.router.model),
             ("refiner.model", self.refiner.model),
+            ("memory.model", self.memory.model),
+            ("memory.small", self.memory.small),
+            ("memory.medium", self.memory.medium),
+            ("memory.large", self.memory.large),
         ):
             if name is not None and name not in self.models:
                 raise ValueError(

@@ -20,8 +20,14 @@ JSON: TypeAlias = Any
 Tier: TypeAlias = Literal["low", "mid", "high"]
 """How much a memory module may cost. Source: BudgetMem, arXiv 2602.06025, section 3."""
 
+TIERS: tuple[Tier, ...] = ("low", "mid", "high")
+"""From the cheapest to the dearest."""
+
 MemoryModule: TypeAlias = Literal["filter", "entities", "times", "topics", "summary"]
 """The five modules of recall, in the order in which they run (the middle three side by side)."""
+
+Strategy: TypeAlias = Literal["implementation", "reasoning", "capacity"]
+"""What sets the tiers of memory apart: other means, more thinking, or a larger model."""
 
 MEMORY_MODULES: tuple[MemoryModule, ...] = ("filter", "entities", "times", "topics", "summary")
 
@@ -208,9 +214,10 @@ class ModuleState:
 
     `budget` is what the caller asked for: a tier for every module, one tier per module, or auto.
     `query_vector` is the embedding of the query and `texts_vector` the mean of those of `texts`,
-    both `(dim,)`; empty where nobody needs them. `expected_usd` tells for each tier that the module
-    has what it will cost by estimate (None: unknown), `left_usd` what memory may still cost in this
-    turn (None: no limit).
+    both `(dim,)`. `expected_usd` tells for each tier what it will cost by estimate (None: unknown),
+    `left_usd` what memory may still cost in this turn (None: no limit). Vectors are
+    there where the caller leaves the tier open and the policy wants them; estimates where it is
+    open, and under a limit.
     """
 
     module: ModuleSpec
@@ -233,6 +240,10 @@ class TierChoice:
 
 class TierPolicy(Protocol):
     """Chooses the tier of each memory module of a turn, one module after the other."""
+
+    @property
+    def wants_vectors(self) -> bool:
+        """Whether it judges by the embeddings of a state, which cost time to make."""
 
     def choose(self, state: ModuleState) -> TierChoice:
         """Return the tier for `state.module`."""

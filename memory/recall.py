@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -22,14 +24,14 @@ from ..values import Exchange, Memo, MemoryBudget, MemoryModule, Scope, Tier, Ti
 from .archive import chunk_id
 from .days import named_days
 from .embedding import Embedder
-from .modules.base import Passage, Reading, Request
-from .modules.entities import ENTITIES
-from .modules.filter import FILTER, Filtered, Sifting
-from .modules.summary import SUMMARY, Summing
-from .modules.times import TIMES
-from .modules.topics import TOPICS
+from .modules.asking import Price, unpriced
+from .modules.base import Passage, Reading, Request, Seen
+from .modules.filter import Filtered, Sifting
+from .modules.purse import Purse
+from .modules.summary import Summing
 from .modules.words import share, stems
 from .shelf import Found, Shelves, holds
+from .tiers import build_modules
 
 if TYPE_CHECKING:
     from ..config import MemorySettings
@@ -62,6 +64,7 @@ class Recall:
         embedder: the one that embeds the chunks; its encoder embeds the queries.
         settings: memo size; with `enabled` False nothing is recalled.
         clock: returns the present instant, timezone-aware.
+        price: tells what tokens of a configured model cost.
     """
 
     def __init__(
@@ -70,12 +73,14 @@ class Recall:
         embedder: Embedder,
         settings: MemorySettings,
         clock: Callable[[], datetime],
+        price: Price = unpriced,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._settings = settings
         self._clock = clock
         self._shelves = Shelves(store, embedder)
+        self._modules = build_modules(settings, price, embedder.count_many)
 
     async def memo(
         self,
@@ -87,6 +92,7 @@ class Recall:
         policy: TierPolicy,
         journal: Journal,
         history: Sequence[Exchange] = (),
+        limit_usd: Decimal | None = None,
     ) -> Memo:
         """Make a memo of what was said before and has to do with `query`.
 
@@ -101,6 +107,7 @@ class Recall:
             policy: chooses the tier of each module.
             journal: the journal of the step that recalls.
             history: the exchanges that the agents are told anyway; their runs are left out.
+            limit_usd: what the modules may cost together; None: no limit but the turn's.
         """
         if not self._settings.enabled:
             return Memo()
@@ -109,7 +116,14 @@ class Recall:
         passages = await asyncio.to_thread(self._search, owner, query, vector, told)
         if not passages:
             return Memo()
-        request = Request(query=query, budget=budget, policy=policy, journal=journal)
+        request = Request(
+            query=query,
+            budget=budget,
+            policy=policy,
+            journal=journal,
+            purse=Purse(limit_usd),
+            query_vector=vector.tolist(),
+        )
         sifting = Sifting(
             query=query,
             passages=passages,
@@ -117,19 +131,21 @@ class Recall:
             tokens=round(_SPARE * self._settings.memo_tokens),
             likeness=partial(self._likeness, owner, query),
         )
-        sifted = await FILTER.run(sifting, request, [one.text for one in passages])
+        sifted = await self._modules.filter.run(sifting, request, self._seen(owner, passages))
         kept = await asyncio.to_thread(self._kept, owner, passages, sifted.found)
         if not kept:
             return Memo(tiers={"filter": sifted.tier})
-        return await self._summed(kept, request, sifted.tier)
+        return await self._summed(owner, kept, request, sifted.tier)
 
-    async def _summed(self, kept: tuple[Passage, ...], request: Request, filter_tier: Tier) -> Memo:
+    async def _summed(
+        self, owner: Scope, kept: tuple[Passage, ...], request: Request, filter_tier: Tier
+    ) -> Memo:
         reading = Reading(query=request.query, passages=kept)
-        texts = [passage.text for passage in kept]
+        seen = self._seen(owner, kept)
         entities, times, topics = await asyncio.gather(
-            ENTITIES.run(reading, request, texts),
-            TIMES.run(reading, request, texts),
-            TOPICS.run(reading, request, texts),
+            self._modules.entities.run(reading, request, seen),
+            self._modules.times.run(reading, request, seen),
+            self._modules.topics.run(reading, request, seen),
         )
         summing = Summing(
             query=request.query,
@@ -140,8 +156,11 @@ class Recall:
             times=times.found,
             topics=topics.found,
         )
-        findings = [*entities.found.texts, *times.found.texts, *topics.found.texts]
-        summary = await SUMMARY.run(summing, request, findings or texts)
+        found_before = (entities.found.texts, times.found.texts, topics.found.texts)
+        findings = tuple("; ".join(texts) for texts in found_before if texts)
+        if findings:
+            seen = Seen(findings, partial(self._embedder.mean, findings))
+        summary = await self._modules.summary.run(summing, request, seen)
         tiers: Mapping[MemoryModule, Tier] = {
             "filter": filter_tier,
             "entities": entities.tier,
@@ -171,6 +190,11 @@ class Recall:
         near = (_passage(one.row, one) for one in untold if _has_to_do(one, words, _ANY_SHARE))
         return tuple(islice(near, CANDIDATES))
 
+    def _seen(self, owner: Scope, passages: Sequence[Passage]) -> Seen:
+        ids = [one.id for one in passages]
+        mean = partial(asyncio.to_thread, self._embedder.mean_of_stored, owner, ids)
+        return Seen(tuple(one.text for one in passages), mean)
+
     async def _likeness(self, owner: Scope, query: str, ids: Sequence[str]) -> dict[str, float]:
         reading = await self._embedder.read(query)
         return await asyncio.to_thread(self._embedder.similarities, owner, reading, ids)
@@ -185,7 +209,11 @@ class Recall:
         """
         by_id = {passage.id: passage for passage in passages}
         # A resumed turn may have kept what was deleted since: it stays deleted.
-        kept = [by_id[one.chunk_id] for one in filtered.kept if one.chunk_id in by_id]
+        kept = [
+            replace(by_id[one.chunk_id], relevance=one.score)
+            for one in filtered.kept
+            if one.chunk_id in by_id
+        ]
         beside = {one: passage for passage in kept for one in _beside(passage.id)}
         wanted = tuple(one for one in beside if one not in {passage.id for passage in kept})
         now = self._clock()
@@ -195,10 +223,11 @@ class Recall:
             near = beside[row.id]
             if row.trust == near.trust or not holds(row, now):
                 continue
+            other = replace(_passage(row), relevance=(near.relevance or 0.0) / 2)
             if row.tokens <= _SHORT_TOKENS:
-                follows.setdefault(near.id, []).append(_passage(row))
+                follows.setdefault(near.id, []).append(other)
             else:
-                last.append(_passage(row))
+                last.append(other)
         ordered = [one for passage in kept for one in (passage, *follows.get(passage.id, ()))]
         return (*ordered, *last)
 

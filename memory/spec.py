@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from ..values import ModuleSpec
-from .modules.entities import ENTITIES
-from .modules.filter import FILTER
-from .modules.summary import SUMMARY
-from .modules.times import TIMES
-from .modules.topics import TOPICS
+from .modules import entities, summary, times, topics
+from .modules import filter as filtering
 
 MODULES: tuple[ModuleSpec, ...] = (
-    FILTER.spec,
-    ENTITIES.spec,
-    TIMES.spec,
-    TOPICS.spec,
-    SUMMARY.spec,
+    filtering.SPEC,
+    entities.SPEC,
+    times.SPEC,
+    topics.SPEC,
+    summary.SPEC,
 )

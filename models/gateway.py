@@ -15,6 +15,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ from .attempts import Call
 from .chat import ChatModel, ChatReply, ChatRequest, TokenLogprobs
 from .embedded import EmbeddedServer
 from .failures import CallFailed, Target, broken_off, describe, unreadable
-from .prices import FREE, PriceBook, upper_bound
+from .prices import FREE, PriceBook, cost, upper_bound
 from .weights import Weights
 from .wire import logprobs, parameters, reply, usage
 
@@ -87,6 +88,14 @@ class Gateway:
                 f"Configured: {', '.join(sorted(self._models))}."
             )
         return found
+
+    def cost_usd(self, name: str, input_tokens: int, output_tokens: int) -> Decimal | None:
+        """Return what so many tokens cost at a model, or None where its price is unknown.
+
+        Raises:
+            UnknownName: no model has this name.
+        """
+        return cost(self._price(name, self.settings(name)), input_tokens, output_tokens)
 
     async def ask(
         self,

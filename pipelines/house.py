@@ -282,7 +282,7 @@ class House:
         clock = partial(datetime.now, UTC)
         embedder = Embedder(self.store, encoder)
         self._archive = archive = Archive(self.store, embedder, settings.memory, clock)
-        recall = Recall(self.store, embedder, settings.memory, clock)
+        recall = Recall(self.store, embedder, settings.memory, clock, self.gateway.cost_usd)
         return Conductor(
             store=self.store,
             gateway=self.gateway,

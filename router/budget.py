@@ -7,11 +7,11 @@ before it found. What depends on nothing found - the caller's word - is known be
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import get_args
 
 from ..errors import InvalidInput, nearest
 from ..values import (
     MEMORY_MODULES,
+    TIERS,
     MemoryBudget,
     MemoryModule,
     ModuleState,
@@ -21,11 +21,11 @@ from ..values import (
 
 DEFAULT_TIER: Tier = "low"
 
-_TIERS: tuple[Tier, ...] = get_args(Tier)
-
 
 class FixedPolicy:
     """A `TierPolicy` that gives every module the same tier, whatever is asked."""
+
+    wants_vectors = False
 
     def __init__(self, tier: Tier = DEFAULT_TIER) -> None:
         self._choice = TierChoice(tier=tier, reason=f"Fixed policy: always {tier}.")
@@ -37,6 +37,8 @@ class FixedPolicy:
 
 class BudgetPolicy:
     """A `TierPolicy` that does what the caller asked for; what is left open is low."""
+
+    wants_vectors = False
 
     def choose(self, state: ModuleState) -> TierChoice:
         """Return the tier that `state.budget` gives the module."""
@@ -55,9 +57,9 @@ def tiers_for(budget: MemoryBudget) -> Mapping[MemoryModule, Tier]:
     if isinstance(budget, Mapping):
         for name, tier in budget.items():
             _check("memory module", name, MEMORY_MODULES)
-            _check("tier", tier, _TIERS)
+            _check("tier", tier, TIERS)
     else:
-        _check("memory budget", budget, ("auto", *_TIERS))
+        _check("memory budget", budget, ("auto", *TIERS))
     return {module: _choice(budget, module).tier for module in MEMORY_MODULES}
 
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Literal, TypeAlias
 
+from pydantic import Field
+
+from ...errors import ConfigurationError
 from ...values import ModuleSpec
-from .base import Module, Outcome, Passage, Reading, rules
-from .words import STOP_WORDS
+from .asking import Answer, Question, cited
+from .base import Outcome, Passage, Reading, Worked
+from .words import STOP_WORDS, stems
 
 Kind: TypeAlias = Literal["name", "quoted", "identifier"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """Something with a name, and the passages that name it."""
+    """Something with a name, the passages that name it, and what they say about it."""
 
     text: str
     kind: Kind
     chunk_ids: tuple[str, ...]
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +81,7 @@ def find_entities(given: Reading) -> Entities:
     entities = [
         Entity(text=text, kind=kind, chunk_ids=tuple(ids)) for text, kind, ids in found.values()
     ]
-    return Entities(entities=tuple(sorted(entities, key=lambda entity: -len(entity.chunk_ids))))
+    return _ordered(entities)
 
 
 def _named(passage: Passage) -> Iterator[tuple[str, Kind, bool]]:
@@ -94,16 +101,125 @@ def _named(passage: Passage) -> Iterator[tuple[str, Kind, bool]]:
             yield " ".join(words).rstrip("."), "name", not start or len(words) > 1
 
 
-ENTITIES: Module[Reading, Entities] = Module(
-    spec=ModuleSpec(
-        name="entities",
-        description=(
-            "Finds the people, places, organisations, products, titles and identifiers that the "
-            "passages kept name, and what connects them. Pays when the query asks who or what, "
-            "about somebody's relations, belongings or preferences, or needs facts about one name "
-            "put together from several conversations."
-        ),
+@dataclass(frozen=True, slots=True)
+class Recogniser:
+    """Finds names with a spaCy pipeline, and quoted titles and identifiers by rules.
+
+    `pipeline` is the name of one that is installed, such as `en_core_web_sm`.
+    """
+
+    pipeline: str
+
+    def __call__(self, given: Reading) -> Entities:
+        """Return the entities, the most often named first."""
+        texts = [_LABEL.sub("", one.text) for one in given.passages]
+        read = _pipeline(self.pipeline).pipe(texts, disable=_NOT_NEEDED)
+        found = list(find_entities(given).entities)
+        titles = [one for one in found if one.kind != "name"]
+        named: dict[str, tuple[str, dict[str, None]]] = {}
+        for passage, document in zip(given.passages, read, strict=True):
+            for name in document.ents:
+                if name.label_ not in _NO_NAMES:
+                    places = named.setdefault(name.text.casefold(), (name.text, {}))[1]
+                    places[passage.id] = None
+        entities = [
+            Entity(text=text, kind="name", chunk_ids=tuple(ids)) for text, ids in named.values()
+        ]
+        return _ordered([*titles, *entities])
+
+
+def find_with_context(given: Reading) -> Entities:
+    """Find what the rules find, and beside each name the sentence that says most about it.
+
+    That is the shortest sentence with the name that shares words with the query, or else the first.
+    """
+    query = stems(given.query)
+    texts = {one.id: _LABEL.sub("", one.text) for one in given.passages}
+    return Entities(
+        entities=tuple(
+            replace(one, about=_about(one, texts, query)) for one in find_entities(given).entities
+        )
+    )
+
+
+class _Named(Answer):
+    name: str = Field(min_length=1, max_length=80)
+    about: str = Field(max_length=160)
+    excerpts: list[int] = Field(max_length=6)
+
+
+class EntitiesAnswer(Answer):
+    """What a model found."""
+
+    found: list[_Named] = Field(max_length=6)
+
+
+def _read(given: Reading, reply: EntitiesAnswer) -> Worked[Entities]:
+    """Keep the names that stand in the passages they are said to be of."""
+    kept: list[Entity] = []
+    for one in reply.found:
+        passages = cited(one.excerpts, given.passages)
+        places = [p.id for p in passages if one.name.casefold() in p.text.casefold()]
+        if places:
+            kept.append(
+                Entity(text=one.name, kind="name", chunk_ids=tuple(places), about=one.about)
+            )
+    left = len(reply.found) - len(kept)
+    note = f"{left} of {len(reply.found)} entities stand in no excerpt: left out." if left else ""
+    return Worked(found=Entities(entities=tuple(kept)), note=note)
+
+
+def _ordered(found: Sequence[Entity]) -> Entities:
+    return Entities(entities=tuple(sorted(found, key=lambda entity: -len(entity.chunk_ids))))
+
+
+def _about(entity: Entity, texts: Mapping[str, str], query: frozenset[str]) -> str:
+    sentences = [
+        sentence
+        for id_ in entity.chunk_ids
+        for sentence in _SENTENCE.split(texts[id_])
+        if entity.text in sentence
+    ]
+    if not sentences:
+        return ""
+    return min(sentences, key=lambda text: (-len(query & stems(text)), len(text)))
+
+
+@lru_cache(maxsize=2)
+def _pipeline(name: str) -> Any:
+    """Load a spaCy pipeline, once.
+
+    Raises:
+        ConfigurationError: spaCy or the pipeline is not installed.
+    """
+    try:
+        spacy = import_module("spacy")
+        return spacy.load(name)
+    except (ImportError, OSError) as error:
+        raise ConfigurationError(
+            f"The pipeline {name!r} that [memory] ner names can't be loaded: {error}. Install "
+            "it with 'pip install callboard[ner]' and the pipeline's own package, or leave ner out."
+        ) from error
+
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_NOT_NEEDED = ("parser", "tagger", "attribute_ruler", "lemmatizer")
+_NO_NAMES = frozenset({"DATE", "TIME", "CARDINAL", "ORDINAL", "PERCENT", "QUANTITY", "MONEY"})
+
+SPEC = ModuleSpec(
+    name="entities",
+    description=(
+        "Finds the people, places, organisations, products, titles and identifiers that the "
+        "passages kept name, and what connects them. Pays when the query asks who or what, "
+        "about somebody's relations, belongings or preferences, or needs facts about one name "
+        "put together from several conversations."
     ),
-    returns=Outcome[Entities],
-    tiers={"low": rules(find_entities)},
+)
+RETURNS = Outcome[Entities]
+ASKED: Question[Reading, EntitiesAnswer, Entities] = Question(
+    name="entities",
+    reply=EntitiesAnswer,
+    passages=lambda given: given.passages,
+    query=lambda given: given.query,
+    read=_read,
 )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import numpy as np
+from pydantic import Field
 
 from ...models.journal import Journal
 from ...search.fusion import standardise
 from ...values import ModuleSpec
-from ..ranking import LOW, MID, Signal, weighted
-from .base import Module, Outcome, Passage, rules
+from ..ranking import LOW, MID, Floats, Signal, weighted
+from .asking import Answer, Asked, Model, Question, cited
+from .base import Outcome, Passage, Worked
 
 Likeness = Callable[[Sequence[str]], Awaitable[Mapping[str, float]]]
 """Returns how alike the query and chunks are token by token, by their ids."""
@@ -51,24 +54,81 @@ class Filtered:
     left: tuple[Judged, ...] = ()
 
 
+HELPFUL = 2.0
+"""What a model's word adds to a passage's logit: enough to move it up, not to drop the others."""
+
+
 def keep_ranked(given: Sifting) -> Filtered:
     """Keep the best passages as the search ranked them."""
     return sifted(given, {one.id: one.relevance or 0.0 for one in given.passages})
 
 
-async def keep_reranked(given: Sifting, journal: Journal) -> Filtered:
-    """Keep the best passages when they are compared with the query token by token too."""
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """Keeps the best passages when they are compared with the query token by token too."""
+
+    async def run(self, given: Sifting, journal: Journal) -> Worked[Filtered]:
+        """Return which passages stay."""
+        return Worked(found=sifted(given, await reranked(given)))
+
+    def expected_usd(self, given: Sifting) -> Decimal | None:
+        """Return 0."""
+        return Decimal(0)
+
+
+async def reranked(given: Sifting) -> dict[str, float]:
+    """Return the logit of each passage by its tokens too, by id, the best first."""
     alike = await given.likeness([one.id for one in given.passages])
-    columns: dict[Signal, list[float]] = {
-        name: [one.signals.get(name, 0.0) for one in given.passages] for name in LOW
+    signals: dict[Signal, Floats] = {
+        name: np.array([one.signals.get(name, 0.0) for one in given.passages]) for name in LOW
     }
     # A passage whose tokens are not known yet is as alike as the others are on average.
-    known = np.array(list(alike.values()) or [0.0])
-    found = np.array([alike.get(one.id, float(known.mean())) for one in given.passages])
-    signals = {name: np.array(column) for name, column in columns.items()}
-    signals["tokens"] = standardise(found)
+    usual = sum(alike.values()) / len(alike) if alike else 0.0
+    signals["tokens"] = standardise(np.array([alike.get(one.id, usual) for one in given.passages]))
     scores = weighted(signals, MID).tolist()
-    return sifted(given, dict(zip((one.id for one in given.passages), scores, strict=True)))
+    found = zip((one.id for one in given.passages), scores, strict=True)
+    return dict(sorted(found, key=lambda pair: -pair[1]))
+
+
+class Helpful(Answer):
+    """The numbers of the passages that help, the most helpful first."""
+
+    helpful: list[int] = Field(max_length=6)
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """Has a model say which of the best passages help; these come first."""
+
+    model: Model
+
+    async def run(self, given: Sifting, journal: Journal) -> Worked[Filtered]:
+        """Return which passages stay."""
+        logits = await reranked(given)
+        by_id = {one.id: one for one in given.passages}
+        best = replace(given, passages=tuple(by_id[id_] for id_ in logits))
+        judged = await Asked(_HELPFUL, self.model).run(best, journal)
+        for place, chosen in enumerate(judged.found):
+            logits[chosen.id] += HELPFUL - place * _STEP
+        return Worked(found=sifted(given, logits), note=judged.note)
+
+    def expected_usd(self, given: Sifting) -> Decimal | None:
+        """Return the price of asking."""
+        return Asked(_HELPFUL, self.model).expected_usd(given)
+
+
+def _helpful(given: Sifting, reply: Helpful) -> Worked[tuple[Passage, ...]]:
+    return Worked(found=cited(reply.helpful, given.passages))
+
+
+_STEP = 0.1
+_HELPFUL: Question[Sifting, Helpful, tuple[Passage, ...]] = Question(
+    name="filter",
+    reply=Helpful,
+    passages=lambda given: given.passages,
+    query=lambda given: given.query,
+    read=_helpful,
+)
 
 
 def sifted(given: Sifting, logits: Mapping[str, float]) -> Filtered:
@@ -95,15 +155,12 @@ def sifted(given: Sifting, logits: Mapping[str, float]) -> Filtered:
     return Filtered(kept=tuple(judged[:kept]), left=tuple(judged[kept:]))
 
 
-FILTER: Module[Sifting, Filtered] = Module(
-    spec=ModuleSpec(
-        name="filter",
-        description=(
-            "Judges which of the passages that the search found really help to answer the query, "
-            "and keeps the best of them. Pays when many passages look alike, when the words of the "
-            "query are common, or when what is meant has to be told from what only sounds like it."
-        ),
+SPEC = ModuleSpec(
+    name="filter",
+    description=(
+        "Judges which of the passages that the search found really help to answer the query, "
+        "and keeps the best of them. Pays when many passages look alike, when the words of the "
+        "query are common, or when what is meant has to be told from what only sounds like it."
     ),
-    returns=Outcome[Filtered],
-    tiers={"low": rules(keep_ranked), "mid": keep_reranked},
 )
+RETURNS = Outcome[Filtered]

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from dateutil.relativedelta import relativedelta
+from pydantic import Field
 
 from ...values import ModuleSpec
 from ..chunks import day
-from .base import Module, Outcome, Passage, Reading, rules
+from .asking import Answer, Question, cited
+from .base import Outcome, Passage, Reading, Worked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +25,15 @@ class TimeMention:
     """A date or time as it was written, and what it means.
 
     `value` is ISO 8601 as far as it is known: a day, month, year, week (`2023-W18`) or clock
-    time. `relative`: it was told from the passage's date.
+    time. `relative`: it was told from the passage's date. `event` is what happened then, where a
+    model said so.
     """
 
     text: str
     value: str
     relative: bool
     chunk_id: str
+    event: str = ""
 
     @property
     def meaning(self) -> str:
@@ -53,7 +57,7 @@ class Times:
     @property
     def texts(self) -> tuple[str, ...]:
         """One line for each, as a policy reads them."""
-        return tuple(f"{mention.text} = {mention.meaning}" for mention in self.mentions)
+        return tuple(" ".join((m.text, "=", m.meaning, m.event)).strip() for m in self.mentions)
 
 
 _MONTHS = {
@@ -151,8 +155,8 @@ _RULES: tuple[tuple[re.Pattern[str], _Meaning], ...] = tuple(
     (re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])", re.IGNORECASE), meaning)
     for pattern, meaning in (
         (r"(?P<year>(?:19|20)\d\d)-(?P<month>\d\d)-(?P<day>\d\d)", _iso),
-        (rf"{_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?", _written),
-        (rf"{_MONTH} {_DAY}(?:,? {_YEAR})?", _written),
+        (rf"{_DAY} (?:of )?{_MONTH}(?:,? {_YEAR})?(?! '\d\d)", _written),
+        (rf"{_MONTH} {_DAY}(?:,? {_YEAR})?(?! '\d\d)", _written),
         (rf"{_MONTH},? (?:of )?{_YEAR}", _month_of_year),
         (rf"(?<=in ){_YEAR}", lambda match, said: match["year"]),
         ("|".join(_NEAR_DAYS), _near_day),
@@ -237,16 +241,64 @@ def _mentions(passage: Passage) -> Iterator[TimeMention]:
     yield from dict.fromkeys(mention for _, mention in seen)
 
 
-TIMES: Module[Reading, Times] = Module(
-    spec=ModuleSpec(
-        name="times",
-        description=(
-            "Finds the dates, times, durations and order of events in the passages kept, and "
-            "resolves words such as yesterday or next month by the day on which they were said. "
-            "Pays when the query asks when something happened, how long, how often, what came "
-            "before or after, or what holds now."
-        ),
+class _Named(Answer):
+    words: str = Field(min_length=1, max_length=60)
+    date: str = Field(max_length=10)
+    event: str = Field(max_length=120)
+    excerpt: int
+
+
+class TimesAnswer(Answer):
+    """What a model found."""
+
+    found: list[_Named] = Field(max_length=5)
+
+
+def _read(given: Reading, reply: TimesAnswer) -> Worked[Times]:
+    """Keep the dates that exist, of words that stand in the passage that is named."""
+    kept: list[TimeMention] = []
+    for one in reply.found:
+        for passage in cited([one.excerpt], given.passages):
+            if one.words.casefold() in passage.text.casefold() and _exists(one.date):
+                relative = one.date[:4] not in one.words
+                kept.append(
+                    TimeMention(
+                        text=_plain(one.words),
+                        value=one.date,
+                        relative=relative,
+                        chunk_id=passage.id,
+                        event=" ".join(one.event.split()),
+                    )
+                )
+    left = len(reply.found) - len(kept)
+    note = f"{left} of {len(reply.found)} times stand in no excerpt: left out." if left else ""
+    return Worked(found=Times(mentions=tuple(kept)), note=note)
+
+
+def _exists(value: str) -> bool:
+    if not re.fullmatch(r"\d{4}(-\d{2}){0,2}", value):
+        return False
+    try:
+        date.fromisoformat(f"{value}-01-01"[:10])
+    except ValueError:
+        return False
+    return True
+
+
+SPEC = ModuleSpec(
+    name="times",
+    description=(
+        "Finds the dates, times, durations and order of events in the passages kept, and "
+        "resolves words such as yesterday or next month by the day on which they were said. "
+        "Pays when the query asks when something happened, how long, how often, what came "
+        "before or after, or what holds now."
     ),
-    returns=Outcome[Times],
-    tiers={"low": rules(find_times)},
+)
+RETURNS = Outcome[Times]
+ASKED: Question[Reading, TimesAnswer, Times] = Question(
+    name="times",
+    reply=TimesAnswer,
+    passages=lambda given: given.passages,
+    query=lambda given: given.query,
+    read=_read,
 )

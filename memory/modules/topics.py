@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pydantic import Field
+
 from ...values import ModuleSpec
-from .base import Module, Outcome, Reading, rules
+from .asking import Answer, Question, cited
+from .base import Outcome, Reading, Worked
 from .words import content_words
 
 MOST_TOPICS = 12
@@ -54,15 +58,78 @@ def find_topics(given: Reading) -> Topics:
     return Topics(topics=tuple(Topic(text=term, chunk_ids=tuple(places[term])) for term in chosen))
 
 
-TOPICS: Module[Reading, Topics] = Module(
-    spec=ModuleSpec(
-        name="topics",
-        description=(
-            "Finds what the passages kept are about: subjects, plans, opinions, and where one "
-            "subject gives way to the next. Pays when the query is broad, asks for an overview, a "
-            "reason or a comparison, or uses other words than those that were said."
-        ),
+def find_relevant_topics(given: Reading) -> Topics:
+    """Take the terms of the passages that fit the query best, each saying something new.
+
+    A term weighs what the passages with it are relevant, the more the fewer hold it; terms of the
+    same passages are taken for one subject. Source: maximal marginal relevance, Carbonell and
+    Goldstein, SIGIR 1998, as in KeyBERT, over passages in the place of embeddings.
+    """
+    places: dict[str, set[str]] = {}
+    for passage in given.passages:
+        words = content_words(passage.text)
+        for term in (*words, *(f"{one} {two}" for one, two in pairwise(words) if one != two)):
+            places.setdefault(term, set()).add(passage.id)
+    weights = {one.id: one.relevance or 0.0 for one in given.passages}
+    asked = frozenset(content_words(given.query))
+    scores = {
+        term: sum(weights[id_] for id_ in ids) / (1 + len(ids)) * (2 if " " in term else 1)
+        for term, ids in places.items()
+        if not asked.issuperset(term.split())
+    }
+    promising = sorted(scores, key=lambda term: (-scores[term], term))[: 4 * MOST_TOPICS]
+    chosen: list[str] = []
+    while promising and len(chosen) < MOST_TOPICS:
+        best = max(promising, key=lambda term: scores[term] * (1 - _likeness(term, chosen, places)))
+        promising.remove(best)
+        if not any(set(best.split()) & set(one.split()) for one in chosen):
+            chosen.append(best)
+    return Topics(
+        topics=tuple(Topic(text=term, chunk_ids=tuple(sorted(places[term]))) for term in chosen)
+    )
+
+
+def _likeness(term: str, chosen: Sequence[str], places: Mapping[str, set[str]]) -> float:
+    """Return how far the passages of `term` are those of a chosen one: Jaccard's index, 0..1."""
+    here = places[term]
+    return max((len(here & places[one]) / len(here | places[one]) for one in chosen), default=0.0)
+
+
+class _Named(Answer):
+    topic: str = Field(min_length=1, max_length=80)
+    excerpts: list[int] = Field(max_length=6)
+
+
+class TopicsAnswer(Answer):
+    """What a model found."""
+
+    found: list[_Named] = Field(max_length=5)
+
+
+def _read(given: Reading, reply: TopicsAnswer) -> Worked[Topics]:
+    topics = [
+        Topic(text=one.topic, chunk_ids=tuple(p.id for p in passages))
+        for one in reply.found
+        if (passages := cited(one.excerpts, given.passages))
+    ]
+    left = len(reply.found) - len(topics)
+    note = f"{left} of {len(reply.found)} topics name no excerpt: left out." if left else ""
+    return Worked(found=Topics(topics=tuple(topics)), note=note)
+
+
+SPEC = ModuleSpec(
+    name="topics",
+    description=(
+        "Finds what the passages kept are about: subjects, plans, opinions, and where one "
+        "subject gives way to the next. Pays when the query is broad, asks for an overview, a "
+        "reason or a comparison, or uses other words than those that were said."
     ),
-    returns=Outcome[Topics],
-    tiers={"low": rules(find_topics)},
+)
+RETURNS = Outcome[Topics]
+ASKED: Question[Reading, TopicsAnswer, Topics] = Question(
+    name="topics",
+    reply=TopicsAnswer,
+    passages=lambda given: given.passages,
+    query=lambda given: given.query,
+    read=_read,
 )

@@ -21,6 +21,7 @@ from callboard.memory.modules.words import stems
 from callboard.memory.recall import Recall
 from callboard.models.chat import ChatReply, ChatRequest
 from callboard.models.journal import Journal, OnText
+from callboard.models.scripted import ScriptedModel
 from callboard.router.budget import BudgetPolicy
 from callboard.search.encoder import Reading
 from callboard.store.engine import Store
@@ -90,6 +91,8 @@ class Record:
     """A journal that keeps what each step gave, as JSON, and gives it back when asked again."""
 
     steps: dict[str, JSON] = field(default_factory=dict)
+    model: ScriptedModel | None = None
+    asked: list[tuple[str, ChatRequest]] = field(default_factory=list)
 
     async def once(
         self,
@@ -110,7 +113,9 @@ class Record:
     async def ask(
         self, model: str, request: ChatRequest, *, key: str, on_text: OnText | None = None
     ) -> ChatReply:
-        raise AssertionError("No rule asks a model.")
+        assert self.model is not None, "No rule asks a model."
+        self.asked.append((model, request))
+        return await self.model.complete(request)
 
 
 @dataclass

