@@ -55,6 +55,7 @@ class Asking(TypedDict, total=False):
     user, session: whose query it is, and the conversation that it belongs to.
     agents: calls these and no others; exclude: never calls these.
     memory: the budget of recall, one tier for all modules or one per module.
+    memory_budget_usd: what the models of recall may cost together, within `budget_usd`.
     budget_usd: what all calls of this turn may cost together.
     history: the conversation before, oldest first, in place of what the session holds; the last
         three exchanges are told.
@@ -65,6 +66,7 @@ class Asking(TypedDict, total=False):
     agents: Sequence[str] | None
     exclude: Collection[str]
     memory: MemoryBudget
+    memory_budget_usd: Money | None
     budget_usd: Money | None
     history: Sequence[Exchange] | None
 
@@ -491,6 +493,7 @@ class Board:
             agents=asking.get("agents"),
             exclude=asking.get("exclude", ()),
             memory=asking.get("memory", self.settings.memory.budget),
+            memory_budget_usd=asking.get("memory_budget_usd"),
             budget_usd=limits.budget_usd if budget_usd is None else budget_usd,
             history=asking.get("history"),
         )

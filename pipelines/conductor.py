@@ -244,6 +244,7 @@ class Conductor:
             scope=claim.scope,
             question=order.question(history),
             memory=order.memory,
+            memory_limit_usd=order.memory_budget_usd,
             snapshot=snapshot,
             services=self._services,
             journal=RunJournal(context),

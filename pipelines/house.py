@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from ..config import Settings
 from ..models.gateway import Gateway
 from ..models.journal import UnrecordedJournal
 from ..models.prices import PriceBook
-from ..router.budget import BudgetPolicy
+from ..router.budget import CallerPolicy, CappedPolicy, FixedPolicy, LearnedPolicy
 from ..router.choice import check_names
 from ..router.retrieval.embedding import RememberedEmbedding
 from ..router.retrieval.retriever import RetrievalRouter
@@ -31,7 +32,18 @@ from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder
 from ..store.engine import Store
 from ..store.feedback import Vote
-from ..values import Checkup, Decision, Event, Exchange, RoutingMetrics, Run, Scope, Suggestion
+from ..values import (
+    TIERS,
+    Checkup,
+    Decision,
+    Event,
+    Exchange,
+    RoutingMetrics,
+    Run,
+    Scope,
+    Suggestion,
+    TierPolicy,
+)
 from .feedback import FeedbackDesk
 from .loop import LoopThread
 from .metrics import routing_metrics
@@ -292,7 +304,7 @@ class House:
                 encoder=encoder,
                 archive=archive if settings.memory.enabled else None,
                 recall=recall if settings.memory.enabled else None,
-                policy=BudgetPolicy(),
+                policy=_policy(settings.memory.policy),
                 runner=AgentRunner(
                     gateway=self.gateway,
                     encoder=encoder,
@@ -306,6 +318,17 @@ class House:
             ),
             limits=settings.limits,
         )
+
+
+def _policy(name: str) -> TierPolicy:
+    """Return the policy that the settings name: within the caller's word and the money left."""
+    if name in TIERS:
+        inner: TierPolicy = FixedPolicy(
+            name, reason=f"Left open by the caller; [memory] policy says {name}."
+        )
+    else:
+        inner = LearnedPolicy.load(Path(name))
+    return CappedPolicy(CallerPolicy(inner))
 
 
 def _bundled(settings: Settings) -> tuple[Agent, ...]:

@@ -30,6 +30,7 @@ class Order:
     agents: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     memory: MemoryBudget = "auto"
+    memory_budget_usd: Decimal | None = None
     budget_usd: Decimal | None = None
     history: tuple[Exchange, ...] | None = None
 
@@ -52,6 +53,7 @@ def make_order(
     agents: Sequence[str] | None = None,
     exclude: Collection[str] = (),
     memory: MemoryBudget = "auto",
+    memory_budget_usd: Decimal | float | str | None = None,
     budget_usd: Decimal | float | str | None = None,
     history: Sequence[Exchange] | None = None,
 ) -> Order:
@@ -76,6 +78,7 @@ def make_order(
         agents=None if agents is None else tuple(agents),
         exclude=tuple(exclude),
         memory=memory,
+        memory_budget_usd=amount_of(memory_budget_usd, "memory_budget_usd"),
         budget_usd=amount_of(budget_usd),
         history=None if history is None else _told(history, query_chars),
     )
@@ -111,7 +114,7 @@ def _told(history: Sequence[Exchange], most: int) -> tuple[Exchange, ...]:
     return last
 
 
-def amount_of(budget_usd: Decimal | float | str | None) -> Decimal | None:
+def amount_of(budget_usd: Decimal | float | str | None, name: str = "budget_usd") -> Decimal | None:
     """Return a budget in US dollars as people write it; None is no budget.
 
     Raises:
@@ -122,7 +125,7 @@ def amount_of(budget_usd: Decimal | float | str | None) -> Decimal | None:
     try:
         amount = Decimal(str(budget_usd))
     except InvalidOperation as error:
-        raise InvalidInput(f"budget_usd={budget_usd!r} is not an amount of US dollars.") from error
+        raise InvalidInput(f"{name}={budget_usd!r} is not an amount of US dollars.") from error
     if not amount.is_finite() or amount < 0:
-        raise InvalidInput(f"budget_usd={budget_usd!r} must be 0 or more.")
+        raise InvalidInput(f"{name}={budget_usd!r} must be 0 or more.")
     return amount

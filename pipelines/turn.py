@@ -12,6 +12,7 @@ import logging
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from langgraph.graph import END, START, StateGraph
@@ -71,6 +72,7 @@ class Turn:
     scope: Scope
     question: Question
     memory: MemoryBudget
+    memory_limit_usd: Decimal | None
     snapshot: Snapshot
     services: Services
     journal: Journal
@@ -148,6 +150,7 @@ async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
             policy=turn.services.policy,
             journal=journal,
             history=turn.question.history,
+            limit_usd=turn.memory_limit_usd,
         )
 
     try:

@@ -41,6 +41,12 @@ Exclude = Annotated[str | None, typer.Option(metavar="A,B", help="Never call the
 Memory = Annotated[
     Literal["auto", "low", "mid", "high"], typer.Option(help="What recall may cost.")
 ]
+MemoryMoney = Annotated[
+    Decimal | None,
+    typer.Option(
+        parser=dollars, metavar="USD", help="The most that the models of recall may cost."
+    ),
+]
 Budget = Annotated[
     Decimal | None,
     typer.Option(parser=dollars, metavar="USD", help="The most that the whole turn may cost."),
@@ -77,6 +83,7 @@ def ask(
     agents: Pins = None,
     exclude: Exclude = None,
     memory: Memory = "auto",
+    memory_budget_usd: MemoryMoney = None,
     budget_usd: Budget = None,
     as_json: AsJson = False,
 ) -> None:
@@ -96,6 +103,7 @@ def ask(
             agents=names(agents) or None,
             exclude=names(exclude),
             memory=memory,
+            memory_budget_usd=memory_budget_usd,
             budget_usd=budget_usd,
         )
     if as_json:

@@ -1,4 +1,4 @@
-"""`callboard bench`: how good is the routing, on public data sets?"""
+"""`callboard bench`: how good are routing and memory, on public data sets?"""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import typer
 from .terminal import AsJson, emit, err, show
 
 commands = typer.Typer(
-    help="Measure the routing on public data sets.", no_args_is_help=True, rich_markup_mode=None
+    help="Measure routing and memory on public data sets.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
 @commands.callback()
 def options() -> None:
-    """Measure the routing on public data sets."""
+    """Measure routing and memory on public data sets."""
 
 
 @commands.command()
@@ -93,3 +95,27 @@ def routing(
         from .tables import draw_routing
 
         show(draw_routing(measured.figures))
+
+
+@commands.command()
+def budget(
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings that are averaged.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Train the budget policy where the best tiers are known, and count what it misses.
+
+    Regret is in percent of what there is to gain over always choosing low. Takes an hour.
+    """
+    import torch
+
+    from ...benchmarks.budget import measure_trainer
+
+    torch.set_num_threads(1)  # the network is small: threads would wait for each other
+    with err().status("Training") as status:
+        figures = measure_trainer(range(seeds), lambda what: status.update(f"Training: {what}"))
+    if as_json:
+        emit(figures)
+    else:
+        from .tables import draw_rows
+
+        show(draw_rows(figures["rows"]))

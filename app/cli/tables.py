@@ -203,3 +203,14 @@ def _names(agents: Sequence[Any]) -> str:
 def _short(text: str, limit: int) -> str:
     text = " ".join(plain(text).split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def draw_rows(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Draw rows of figures as a table; lists and mappings are left to the JSON."""
+    names = [name for name, value in rows[0].items() if not isinstance(value, list | dict)]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, name in enumerate(names):
+        table.add_column(name.replace("_", " "), justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*("-" if row.get(name) is None else str(row[name]) for name in names))
+    return table

@@ -22,7 +22,7 @@ from callboard.memory.recall import Recall
 from callboard.models.chat import ChatReply, ChatRequest
 from callboard.models.journal import Journal, OnText
 from callboard.models.scripted import ScriptedModel
-from callboard.router.budget import BudgetPolicy
+from callboard.router.budget import CallerPolicy, FixedPolicy
 from callboard.search.encoder import Reading
 from callboard.store.engine import Store
 from callboard.values import JSON, Exchange, Memo, MemoryBudget, Scope, TierPolicy
@@ -143,7 +143,7 @@ class Desk:
             query,
             self.encoder.encode([query])[0],
             budget=budget,
-            policy=policy or BudgetPolicy(),
+            policy=policy or CallerPolicy(FixedPolicy()),
             journal=journal or Record(),
             history=[Exchange(run_id=run_id, query="", answer="") for run_id in told],
         )

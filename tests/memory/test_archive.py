@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callboard.config import MemorySettings
+from callboard.errors import ModelUnavailable
 from callboard.memory.chunks import Turn
 from callboard.memory.embedding import Embedder
 from callboard.memory.recall import Recall

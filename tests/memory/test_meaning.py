@@ -11,7 +11,7 @@ from callboard.config import MemorySettings
 from callboard.memory.archive import Archive
 from callboard.memory.embedding import Embedder
 from callboard.memory.recall import Recall
-from callboard.router.budget import BudgetPolicy
+from callboard.router.budget import CallerPolicy, FixedPolicy
 from callboard.search.encoder import Encoder
 from callboard.search.encoders import load_encoder
 from callboard.store.engine import Store
@@ -51,7 +51,7 @@ async def recall(memory: Recall, encoder: Encoder, query: str) -> Memo:
         query,
         (await encoder.aencode([query]))[0],
         budget="auto",
-        policy=BudgetPolicy(),
+        policy=CallerPolicy(FixedPolicy()),
         journal=Record(),
     )
 
