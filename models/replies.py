@@ -56,12 +56,16 @@ class Replies:
 
 
 class KnownReplies:
-    """A journal that asks each question once, whoever asks it; `replies` are all that it gave."""
+    """A journal that asks each question once, whoever asks it.
 
-    def __init__(self, journal: Journal, kept: Replies, replies: list[ChatReply]) -> None:
+    `replies` are all that it gave, `saved_s` is how long those took that were known.
+    """
+
+    def __init__(self, journal: Journal, kept: Replies) -> None:
         self._journal = journal
         self._kept = kept
-        self.replies = replies
+        self.replies: list[ChatReply] = []
+        self.saved_s = 0.0
 
     async def once(
         self,
@@ -85,6 +89,8 @@ class KnownReplies:
         if reply is None:
             reply = await self._journal.ask(model, request, key=key, on_text=on_text)
             self._kept.put(model, request, reply)
+        else:
+            self.saved_s += reply.latency_s
         self.replies.append(reply)
         return reply
 

@@ -21,7 +21,7 @@ from ..config import Settings
 from ..models.gateway import Gateway
 from ..models.journal import UnrecordedJournal
 from ..models.prices import PriceBook
-from ..router.budget import CallerPolicy, CappedPolicy, FixedPolicy, LearnedPolicy
+from ..router.budget import CallerPolicy, CappedPolicy, FixedPolicy, load_any_policy
 from ..router.choice import check_names
 from ..router.retrieval.embedding import RememberedEmbedding
 from ..router.retrieval.retriever import RetrievalRouter
@@ -327,7 +327,7 @@ def _policy(name: str) -> TierPolicy:
             name, reason=f"Left open by the caller; [memory] policy says {name}."
         )
     else:
-        inner = LearnedPolicy.load(Path(name))
+        inner = load_any_policy(Path(name))
     return CappedPolicy(CallerPolicy(inner))
 
 

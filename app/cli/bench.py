@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .terminal import AsJson, emit, err, show
+from .terminal import AsJson, emit, err, known_names, numbers, show
 
 commands = typer.Typer(
     help="Measure routing and memory on public data sets.",
@@ -113,6 +113,79 @@ def budget(
     torch.set_num_threads(1)  # the network is small: threads would wait for each other
     with err().status("Training") as status:
         figures = measure_trainer(range(seeds), lambda what: status.update(f"Training: {what}"))
+    if as_json:
+        emit(figures)
+    else:
+        from .tables import draw_rows
+
+        show(draw_rows(figures["rows"]))
+
+
+@commands.command()
+def memory(
+    ctx: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="The folder with the data sets, which are not shipped."),
+    ],
+    name: Annotated[str, typer.Option("--set", metavar="NAME", help="locomo.")] = "locomo",
+    strategy: Annotated[
+        Literal["implementation", "reasoning", "capacity"],
+        typer.Option(help="What sets the tiers apart."),
+    ] = "implementation",
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="The configured model that works in the modules.")
+    ] = "main",
+    answering: Annotated[
+        str | None,
+        typer.Option("--answer-model", metavar="NAME", help="A model that answers from the memo."),
+    ] = None,
+    methods: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B", help="Of none, full, naive, low, mid, high and random; the last two ask."
+        ),
+    ] = "none,full,naive,low,mid",
+    policies: Annotated[
+        list[Path] | None,
+        typer.Option("--policy", metavar="FILE", help="A trained policy; may be given again."),
+    ] = None,
+    conversations: Annotated[
+        str, typer.Option(metavar="N-M", help="Numbers of conversations: 6-7, or 0,2,5.")
+    ] = "6-7",
+    memo_tokens: Annotated[int, typer.Option(min=32, help="Tokens of a memo, at most.")] = 512,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Questions of each conversation, by a fixed draw.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recall what answers the questions of long conversations, and count what stands in the memo.
+
+    Everything happens in a database of its own; of your settings only the models and the encoder
+    are used. What models answered is kept in the cache folder, and paid once. Shares are in
+    percent, with 95 % intervals.
+    """
+    from rich.progress import Progress
+
+    from ...benchmarks.memory import METHODS, MemorySetup, measure_memory
+
+    setup = MemorySetup(
+        strategy=strategy,
+        model=model,
+        answering=answering,
+        memo_tokens=memo_tokens,
+        limit=limit,
+        methods=known_names(methods, METHODS, "method"),
+        policies=tuple(policies or ()),
+        config=ctx.obj,
+    )
+    with Progress(console=err(), transient=True) as bar:
+        task = bar.add_task("Storing the conversations", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        figures = measure_memory(data, name, numbers(conversations), setup, tell)
     if as_json:
         emit(figures)
     else:

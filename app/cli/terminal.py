@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,6 +82,34 @@ def read_query(query: str) -> str:
 def names(text: str | None) -> tuple[str, ...]:
     """Return the names in `a,b`."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def known_names(text: str, known: Sequence[str], what: str) -> tuple[str, ...]:
+    """Return the names in `a,b`, each of which is one of `known`.
+
+    Raises:
+        typer.BadParameter: one is not.
+    """
+    found = names(text)
+    for name in found:
+        if name not in known:
+            raise typer.BadParameter(f"There is no {what} {name!r}. All: {', '.join(known)}.")
+    return found
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers in `6-7` or `0,2,5`.
+
+    Raises:
+        typer.BadParameter: there is something else.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdigit() or not (last or first).isdigit():
+            raise typer.BadParameter(f"{text!r} is not numbers like 6-7 or 0,2,5")
+        found += range(int(first), int(last or first) + 1)
+    return tuple(dict.fromkeys(found))
 
 
 def dollars(text: str) -> Decimal:

@@ -11,6 +11,7 @@ from .bandit import BanditPolicy as BanditPolicy
 from .caller import CallerPolicy as CallerPolicy
 from .caller import tiers_for as tiers_for
 from .capped import CappedPolicy as CappedPolicy
+from .files import load_any_policy as load_any_policy
 from .fixed import DEFAULT_TIER as DEFAULT_TIER
 from .fixed import FixedPolicy as FixedPolicy
 from .fixed import RandomPolicy as RandomPolicy

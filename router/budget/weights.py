@@ -26,8 +26,8 @@ def save_policy(file: Path, tensors: Mapping[str, NDArray[Any]], card: Mapping[s
     beside.replace(file)
 
 
-def load_policy(file: Path, kind: str) -> tuple[Tensors, dict[str, Any]]:
-    """Return tensors and card of a policy of this kind.
+def load_policy(file: Path, *kinds: str) -> tuple[Tensors, dict[str, Any]]:
+    """Return tensors and card of a policy of one of these kinds.
 
     Raises:
         ConfigurationError: the file is missing, damaged, or holds something else.
@@ -48,9 +48,10 @@ def load_policy(file: Path, kind: str) -> tuple[Tensors, dict[str, Any]]:
             f"The policy {str(file)!r} is damaged, or no policy of Callboard's: {error}. "
             "Train it again with 'callboard train budget'."
         ) from error
-    if card.get("kind") != kind:
+    if card.get("kind") not in kinds:
         raise ConfigurationError(
-            f"The policy {str(file)!r} is of kind {card.get('kind')!r}; {kind!r} is needed."
+            f"The policy {str(file)!r} is of kind {card.get('kind')!r}; it has to be "
+            f"{' or '.join(kinds)}."
         )
     return tensors, card
 
