@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from ..pipelines.training.bandit import train_bandit
 from ..pipelines.training.environment import Choose
 from ..pipelines.training.ppo import Trainer, TrainingSettings
 from ..pipelines.training.synthetic import SyntheticEnvironment
@@ -77,18 +78,8 @@ def _trained(
 
 
 def _bandit(environment: SyntheticEnvironment, seed: int) -> Choose:
-    """Train a bandit: every module takes the utility of the whole query as its reward."""
-    policy = BanditPolicy(environment.dim, width=0.3)
-    order = np.random.default_rng(seed)
-    for _ in range(EPOCHS):
-        for query in order.permutation(TRAINED).tolist():
-            chosen: list[tuple[ModuleState, Tier]] = []
-            _tiers(environment, query, lambda s: _noted(chosen, s, policy.choose(s).tier))  # noqa: B023
-            worth = environment.utility(query, tuple(tier for _, tier in chosen))
-            for state, tier in chosen:
-                policy.learn(state, tier, worth)
-    policy.width = 0.0
-    return _choice(policy)
+    settings = TrainingSettings(cost_weight=CHOSEN, epochs=EPOCHS, seed=seed)
+    return _choice(train_bandit(_Part(environment), settings))
 
 
 class _Part:

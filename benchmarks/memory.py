@@ -13,7 +13,7 @@ import random
 import re
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -97,13 +97,7 @@ def measure_memory(
         ConfigurationError: the data is not there, or a policy can't be read.
         UnknownName: there is no such set or model.
     """
-    everything = load_conversations(data, name)
-    for number in chosen:
-        if number >= len(everything):
-            raise InvalidInput(
-                f"There is no conversation {number}: {name} has 0 to {len(everything) - 1} here."
-            )
-    conversations = [_drawn(everything[number], setup.limit) for number in chosen]
+    conversations = draw_conversations(data, name, chosen, setup.limit)
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
         found = asyncio.run(_measure(conversations, setup, Path(folder), told))
     return {
@@ -116,6 +110,25 @@ def measure_memory(
         "limit": setup.limit,
         "rows": [_row(method, answered) for method, answered in found.items()],
     }
+
+
+def draw_conversations(
+    data: Path, name: str, chosen: Sequence[int], limit: int | None
+) -> list[Conversation]:
+    """Read the conversations of these numbers, each with `limit` questions by a fixed draw.
+
+    Raises:
+        ConfigurationError: the data is not there.
+        InvalidInput: there is no conversation of such a number.
+        UnknownName: there is no such set.
+    """
+    everything = load_conversations(data, name)
+    for number in chosen:
+        if number >= len(everything):
+            raise InvalidInput(
+                f"There is no conversation {number}: {name} has 0 to {len(everything) - 1} here."
+            )
+    return [_drawn(everything[number], limit) for number in chosen]
 
 
 async def _measure(
@@ -220,29 +233,32 @@ async def _answer_all(
     total = sum(len(one.questions) for one in conversations)
     answered = bench.found.setdefault(method, [])
     for conversation in conversations:
-        texts = {turn.id: _squeezed(turn.text) for turn in conversation.turns}
         for question in conversation.questions:
             recalled = await recall(conversation, question)
-            answered.append(await _judged(question, recalled, texts, bench))
+            judged = judge(conversation, question, recalled)
+            if bench.setup.answering is not None:
+                text, _ = await bench.desk.ask(
+                    bench.setup.answering, question.text, recalled.memo.text
+                )
+                judged = replace(
+                    judged,
+                    f1=token_f1(text, question.answer),
+                    exact=exact_match(text, question.answer),
+                )
+            answered.append(judged)
             told(method, len(answered), total)
 
 
-async def _judged(
-    question: MemoryQuestion, recalled: Recalled, texts: Mapping[str, str], bench: _Bench
-) -> Answered:
+def judge(conversation: Conversation, question: MemoryQuestion, recalled: Recalled) -> Answered:
+    """Return how much of a question's evidence and answer stands in the memo."""
     memo = _squeezed(_LINE_MARKS.sub("", recalled.memo.text))
-    evidence = [texts[turn] in memo for turn in question.evidence]
-    f1 = exact = None
-    if bench.setup.answering is not None:
-        text, _ = await bench.desk.ask(bench.setup.answering, question.text, recalled.memo.text)
-        f1, exact = token_f1(text, question.answer), exact_match(text, question.answer)
+    texts = {turn.id: turn.text for turn in conversation.turns}
+    evidence = [_squeezed(texts[turn]) in memo for turn in question.evidence]
     return Answered(
         question=question,
         recalled=recalled,
         evidence=sum(evidence) / len(evidence) if evidence else None,
         in_memo=found_share(question.answer, memo),
-        f1=f1,
-        exact=exact,
     )
 
 

@@ -26,6 +26,7 @@ HEAVY = {
     "faiss",
     "langgraph",
     "litellm",
+    "matplotlib",
     "onnx",
     "onnxruntime",
     "pandas",
@@ -34,6 +35,7 @@ HEAVY = {
     "sentence_transformers",
     "simpleeval",
     "sklearn",
+    "spacy",
     "sqlalchemy",
     "streamlit",
     "tokenizers",
@@ -43,7 +45,13 @@ HEAVY = {
 }
 """Libraries that are imported where they are used, so that the face and `--help` stay quick."""
 
-HEAVY_AT_THE_TOP = {"store": {"alembic", "sqlalchemy"}, "pipelines.turn": {"langgraph"}}
+HEAVY_AT_THE_TOP = {
+    "store": {"alembic", "sqlalchemy"},
+    "pipelines.turn": {"langgraph"},
+    "pipelines.training.network": {"torch"},
+    "pipelines.training.ppo": {"torch"},
+    "pipelines.training.checkpoint": {"torch"},
+}
 """Rooms (or modules) that are imported lazily as a whole, and what they may import at their top."""
 
 

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from ... import __version__
 from ...errors import CallboardError
-from . import agents, ask, bench, database, evaluation, feedback, models, runs, setup
+from . import agents, ask, bench, database, evaluation, feedback, models, runs, setup, train
 
 
 class Commands(TyperGroup):
@@ -74,6 +74,7 @@ app.add_typer(models.commands, name="models")
 app.add_typer(database.commands, name="db")
 app.command("eval")(evaluation.evaluate)
 app.add_typer(bench.commands, name="bench")
+app.add_typer(train.commands, name="train")
 app.command()(setup.init)
 app.command()(setup.doctor)
 

@@ -28,7 +28,6 @@ def save_checkpoint(folder: Path, trainer: Trainer) -> None:
     moments = trainer.optimiser.state_dict()["state"]
     for number, values in moments.items():
         tensors |= {f"optimiser.{number}.{name}": one for name, one in values.items()}
-    tensors["generator"] = trainer.generator.get_state()
     state = {
         "settings": asdict(trainer.settings),
         "epoch": trainer.epoch,
@@ -89,7 +88,6 @@ def _restore(trainer: Trainer, state: dict[str, Any], tensors: dict[str, torch.T
             moments.setdefault(int(number), {})[field] = one
     groups = trainer.optimiser.state_dict()["param_groups"]
     trainer.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-    trainer.generator.set_state(tensors["generator"])
     version, numbers, gauss = state["random"]
     trainer.random.setstate((version, tuple(numbers), gauss))
     trainer.epoch = state["epoch"]

@@ -34,7 +34,8 @@ class Environment(Protocol):
         """Return the number of queries."""
 
     def play(self, query: int, choose: Choose) -> Played:
-        """Make memory for a query; `choose` is asked once for each module, in their order.
+        """Make memory for a query; `choose` is asked once by each module that runs, in any thread.
 
         A later state may depend on the tiers before it. The same query and tiers give the same.
+        Where nothing was remembered for the query, no module runs.
         """

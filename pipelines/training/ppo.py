@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...router.budget import LearnedPolicy
 from ...values import MEMORY_MODULES, TIERS, ModuleState, Tier
 from .environment import Environment
 from .network import BudgetNetwork
@@ -53,11 +54,10 @@ class Progress:
 
 @dataclass(slots=True)
 class _Episode:
-    """One query: what was seen before each module, what was chosen, and what came of it."""
+    """One query: by module what was seen before it and what was chosen, and what came of it."""
 
-    states: list[NDArray[np.float32]] = field(default_factory=list)
-    modules: list[int] = field(default_factory=list)
-    actions: list[int] = field(default_factory=list)
+    seen: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    actions: dict[int, int] = field(default_factory=dict)
     task: float = 0.0
     cost_usd: float = 0.0
 
@@ -81,11 +81,13 @@ class Trainer:
         self.history: list[Progress] = []
         self.epoch = 0
         self.random = random.Random(settings.seed)
-        self.generator = torch.Generator().manual_seed(settings.seed)
         with torch.random.fork_rng():
             torch.manual_seed(settings.seed)
             self.network = BudgetNetwork(descriptions)
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE, eps=EPSILON)
+        # It reads the network's own weights, as they are: what is trained is what will be served.
+        card = {"dim": descriptions.shape[1], "modules": MEMORY_MODULES}
+        self._policy = LearnedPolicy(self.tensors(), card)
 
     def train(self, told: Callable[[Progress], None] = lambda progress: None) -> None:
         """Go through the queries until `epochs` are done."""
@@ -98,16 +100,18 @@ class Trainer:
         self.random.shuffle(order)
         for number, start in enumerate(range(0, len(order), self.settings.batch)):
             queries = order[start : start + self.settings.batch]
-            episodes = [self._play(query) for query in queries]
-            progress = self._improve(episodes, number)
-            self.history.append(progress)
-            told(progress)
+            played = [self._play(query) for query in queries]
+            # Of a query for which nothing was remembered there is nothing to learn.
+            episodes = [episode for episode in played if episode.actions]
+            if episodes:
+                progress = self._improve(episodes, number)
+                self.history.append(progress)
+                told(progress)
         self.epoch += 1
 
     def tier(self, state: ModuleState) -> Tier:
         """Return the likeliest tier, as the trained policy will."""
-        logs = self._logs(_seen(state), MEMORY_MODULES.index(state.module.name))
-        return TIERS[int(logs.argmax())]
+        return self._policy.choose(state).tier
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """Return the weights of the actor, by the names under which they are stored."""
@@ -118,53 +122,47 @@ class Trainer:
         episode = _Episode()
 
         def choose(state: ModuleState) -> Tier:
-            seen, module = _seen(state), MEMORY_MODULES.index(state.module.name)
-            shares = self._logs(seen, module).exp()
-            action = int(torch.multinomial(shares, 1, generator=self.generator))
-            episode.states.append(seen)
-            episode.modules.append(module)
-            episode.actions.append(action)
+            module = MEMORY_MODULES.index(state.module.name)
+            ends = np.cumsum(self._policy.probabilities(state))
+            # A draw of its own for each module: some run side by side, in any order.
+            draw = np.random.default_rng((self.settings.seed, self.epoch, query, module)).random()
+            action = min(int(np.searchsorted(ends, draw * ends[-1], "right")), len(TIERS) - 1)
+            episode.seen[module], episode.actions[module] = _seen(state), action
             return TIERS[action]
 
         played = self.environment.play(query, choose)
         episode.task, episode.cost_usd = played.reward, played.cost_usd
         return episode
 
-    def _logs(self, seen: NDArray[np.float32], module: int) -> Tensor:
-        with torch.no_grad():
-            features = self.network.features(torch.from_numpy(seen), torch.tensor(module))
-            return torch.log_softmax(self.network.actor(features), dim=-1)
-
     def _improve(self, episodes: Sequence[_Episode], number: int) -> Progress:
         tasks = np.array([one.task for one in episodes])
         costs = [one.cost_usd for one in episodes]
         rewards = self.alignment(tasks, self.normaliser(costs), self.settings.cost_weight)
-        states = torch.from_numpy(np.stack([np.stack(one.states) for one in episodes]))
-        modules = torch.tensor([one.modules for one in episodes])
-        actions = torch.tensor([one.actions for one in episodes])
+        states, actions, asked = _tensors(episodes)
+        modules = torch.arange(len(MEMORY_MODULES)).expand(len(episodes), -1)
         returns = torch.from_numpy(rewards).float()
         with torch.no_grad():
             logs, old_values = self.network(states, modules)
-            old = _joint(logs, actions)
+            old = _joint(logs, actions, asked)
             advantages = returns - old_values
             if len(episodes) > 1:
                 advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         entropy = 0.0
         for _ in range(PASSES):
             logs, values = self.network(states, modules)
-            ratio = (_joint(logs, actions) - old).clamp(-_LOG_RATIO, _LOG_RATIO).exp()
+            ratio = (_joint(logs, actions, asked) - old).clamp(-_LOG_RATIO, _LOG_RATIO).exp()
             clipped = ratio.clamp(1 - CLIP, 1 + CLIP)
             gain = torch.minimum(ratio * advantages, clipped * advantages).mean()
             near = old_values + (values - old_values).clamp(-CLIP, CLIP)
             error = torch.maximum((values - returns) ** 2, (near - returns) ** 2).mean()
-            spread = -(logs.exp() * logs).sum(-1).mean()
+            spread = -(logs.exp() * logs).sum(-1)[asked].mean()
             loss = -gain + VALUE_WEIGHT * 0.5 * error - ENTROPY_WEIGHT * spread
             self.optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
             self.optimiser.step()
             entropy = float(spread.detach())
-        counts = torch.bincount(actions.flatten(), minlength=len(TIERS)) / actions.numel()
+        counts = torch.bincount(actions[asked], minlength=len(TIERS)) / asked.sum()
         low, mid, high = counts.tolist()
         return Progress(
             epoch=self.epoch,
@@ -177,10 +175,23 @@ class Trainer:
         )
 
 
-def _joint(logs: Tensor, actions: Tensor) -> Tensor:
+def _tensors(episodes: Sequence[_Episode]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return states, actions, and which modules were asked at all, `(batch, n_modules, ...)`."""
+    (width,) = {len(seen) for one in episodes for seen in one.seen.values()}
+    shape = (len(episodes), len(MEMORY_MODULES))
+    states = np.zeros((*shape, width), np.float32)
+    actions, asked = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
+    for row, episode in enumerate(episodes):
+        for module, action in episode.actions.items():
+            states[row, module] = episode.seen[module]
+            actions[row, module], asked[row, module] = action, True
+    return torch.from_numpy(states), torch.from_numpy(actions), torch.from_numpy(asked)
+
+
+def _joint(logs: Tensor, actions: Tensor, asked: Tensor) -> Tensor:
     """Return the log-probability of all tiers of a query together, `(batch,)`."""
-    chosen: Tensor = logs.gather(-1, actions.unsqueeze(-1)).squeeze(-1).sum(-1)
-    return chosen
+    chosen: Tensor = logs.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+    return (chosen * asked).sum(-1)
 
 
 def _seen(state: ModuleState) -> NDArray[np.float32]:

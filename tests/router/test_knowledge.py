@@ -38,7 +38,7 @@ async def test_all_texts_are_embedded_at_once_and_read_by_token_where_wished() -
     assert embedding.embedded.count(BILLING.examples[0]) == 1
     read = await know([BILLING, DELIVERY], embedding, Interaction([]))
     assert all(one.tokens is None for one in plain.values())
-    assert all(one.tokens is not None and len(one.tokens.scales) for one in read.values())
+    assert all(one.tokens is not None and len(one.tokens.tokens) for one in read.values())
 
 
 async def test_nobody_needs_no_embedding() -> None:
