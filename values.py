@@ -214,10 +214,9 @@ class ModuleState:
 
     `budget` is what the caller asked for: a tier for every module, one tier per module, or auto.
     `query_vector` is the embedding of the query and `texts_vector` the mean of those of `texts`,
-    both `(dim,)`. `expected_usd` tells for each tier what it will cost by estimate (None: unknown),
-    `left_usd` what memory may still cost in this turn (None: no limit). Vectors are
-    there where the caller leaves the tier open and the policy wants them; estimates where it is
-    open, and under a limit.
+    both `(dim,)`; they are there where the caller leaves the tier open and the policy wants them.
+    `left_usd` tells what memory may still cost in this turn (None: no limit); under a limit
+    `most_usd` tells what each tier may cost (None: unknown).
     """
 
     module: ModuleSpec
@@ -226,7 +225,7 @@ class ModuleState:
     budget: MemoryBudget = "auto"
     query_vector: Sequence[float] = ()
     texts_vector: Sequence[float] = ()
-    expected_usd: Mapping[Tier, Decimal | None] = field(default_factory=dict)
+    most_usd: Mapping[Tier, Decimal | None] = field(default_factory=dict)
     left_usd: Decimal | None = None
 
 

@@ -73,13 +73,21 @@ class MemoryDesk:
     async def store_all(self, conversations: Iterable[Conversation]) -> None:
         """Store conversations, and wait until they are embedded."""
         for conversation in conversations:
-            for session, said in groupby(conversation.turns, lambda turn: turn.session):
-                turns = [
-                    Turn(writer=one.speaker, text=one.text, created_at=one.said_at, trust=1.0)
-                    for one in said
-                ]
-                scope = Scope(user=conversation.name, session=session)
-                await self._archive.add(scope, f"{conversation.name}-{session}", turns)
+            await self.store_one(conversation)
+        await self.settle()
+
+    async def store_one(self, conversation: Conversation) -> None:
+        """Store a conversation, session by session; it is embedded in the background."""
+        for session, said in groupby(conversation.turns, lambda turn: turn.session):
+            turns = [
+                Turn(writer=one.speaker, text=one.text, created_at=one.said_at, trust=1.0)
+                for one in said
+            ]
+            scope = Scope(user=conversation.name, session=session)
+            await self._archive.add(scope, f"{conversation.name}-{session}", turns)
+
+    async def settle(self) -> None:
+        """Wait until everything is embedded."""
         await self._archive.settle()
 
     async def recall(

@@ -44,9 +44,6 @@ Measured with MiniLM on 20 remembered sentences: queries about them have 0.21 to
 with the right one, queries about anything else 0.08 to 0.34 (median 0.25) with the nearest. The
 floor is low because a memory that is missed costs more than one quoted in vain.
 """
-_ANY_SHARE = 1e-9
-"""Then chunks with any word of the query are taken too. No evidence of LoCoMo is lost by this."""
-
 CANDIDATES = 96
 """Chunks that the filter is shown. On LoCoMo 0-5 as good as all of a conversation of 700."""
 
@@ -185,9 +182,14 @@ class Recall:
         )
         words = stems(query)
         untold = [one for one in found if one.row.run_id not in told]
-        if not any(_has_to_do(one, words, SHARE_FLOOR) for one in untold):
+        if not any(_has_to_do(one, words) for one in untold):
             return ()
-        near = (_passage(one.row, one) for one in untold if _has_to_do(one, words, _ANY_SHARE))
+        # No evidence of LoCoMo is lost by leaving out what shares neither meaning nor a word.
+        near = (
+            _passage(one.row, one)
+            for one in untold
+            if one.matched or one.similarity >= SIMILARITY_FLOOR
+        )
         return tuple(islice(near, CANDIDATES))
 
     def _seen(self, owner: Scope, passages: Sequence[Passage]) -> Seen:
@@ -232,8 +234,10 @@ class Recall:
         return (*ordered, *last)
 
 
-def _has_to_do(found: Found, words: frozenset[str], floor: float) -> bool:
-    return found.similarity >= SIMILARITY_FLOOR or share(words, found.row.text) >= floor
+def _has_to_do(found: Found, words: frozenset[str]) -> bool:
+    if found.similarity >= SIMILARITY_FLOOR:
+        return True
+    return found.matched and share(words, found.row.text) >= SHARE_FLOOR
 
 
 def _beside(chunk: str) -> tuple[str, ...]:

@@ -38,11 +38,15 @@ _EMBEDDED_AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A chunk that was found: its rank score (a logit, unbounded), cosine, and all its signals."""
+    """A chunk that was found: its rank score (a logit, unbounded), cosine, and all its signals.
+
+    `matched`: it has a word of the query.
+    """
 
     row: ChunkRow
     relevance: float
     similarity: float
+    matched: bool
     signals: Mapping[Signal, float]
 
 
@@ -96,6 +100,7 @@ class Shelf:
             ids.id(int(slots[place])): _Hit(
                 float(scores[place]),
                 float(cosines[place]),
+                bool(words[place] > 0),
                 {name: float(column[place]) for name, column in columns.items()},
             )
             for place in top(scores, k)
@@ -173,6 +178,7 @@ class Shelf:
 class _Hit:
     relevance: float
     similarity: float
+    matched: bool
     signals: Mapping[Signal, float]
 
     def __call__(self, row: ChunkRow) -> Found:
@@ -180,6 +186,7 @@ class _Hit:
             row=row,
             relevance=self.relevance,
             similarity=self.similarity,
+            matched=self.matched,
             signals=self.signals,
         )
 

@@ -199,10 +199,12 @@ class Chunks:
         found: dict[str, bytes] = {}
         with self._database.reading() as connection:
             for some in batched(ids):
-                query = select(chunks.c.id, column).where(
-                    within(chunks.c, scope), chunks.c.id.in_(some), chunks.c.encoder == encoder
+                # The encoder is compared here: SQLite would go through all chunks of the encoder.
+                query = select(chunks.c.id, chunks.c.encoder, column).where(
+                    within(chunks.c, scope), chunks.c.id.in_(some)
                 )
-                found.update((id_, blob) for id_, blob in connection.execute(query) if blob)
+                rows = connection.execute(query).all()
+                found.update((id_, blob) for id_, by, blob in rows if blob and by == encoder)
         return found
 
     @contextmanager
@@ -220,7 +222,7 @@ def _read(
 ) -> Iterator[ChunkRow]:
     for some in batched(ids):
         query = select(*_PLAIN_COLUMNS).where(owned, chunks.c.id.in_(some))
-        yield from map(_chunk, connection.execute(query))
+        yield from map(_chunk, connection.execute(query).all())
 
 
 def _mark(connection: Connection, scope: Scope) -> Mark:

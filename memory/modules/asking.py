@@ -42,7 +42,7 @@ def unpriced(model: str, input_tokens: int, output_tokens: int) -> Decimal | Non
 
 
 ANSWER_TOKENS: Mapping[Thinking, int] = {"direct": 200, "steps": 280, "plan": 360}
-"""What a model may write, thoughts included. About half of it is written as a rule."""
+"""What a model may write, thoughts included."""
 MOST_PASSAGES = 8
 """Passages that a model is shown, the most relevant ones; the rest are left to the rules."""
 _THOUGHT_CHARS = 160
@@ -98,11 +98,11 @@ class Asked(Generic[In, Reply, Out]):
         reply = await journal.ask(self.model.name, self._request(given), key=key)
         return self.question.read(given, _checked(self.question, reply.text))
 
-    def expected_usd(self, given: In) -> Decimal | None:
-        """Return the price of the prompt and of half the answer that is allowed."""
+    def most_usd(self, given: In) -> Decimal | None:
+        """Return the price of the prompt, by the encoder's count, and of the longest answer."""
         request = self._request(given)
         read = sum(self.model.count_many([message.content for message in request.messages]))
-        return self.model.price(self.model.name, read, request.max_tokens // 2)
+        return self.model.price(self.model.name, read, request.max_tokens)
 
     def _request(self, given: In) -> ChatRequest:
         question, thinking = self.question, self.model.thinking
@@ -121,7 +121,7 @@ class Asked(Generic[In, Reply, Out]):
                 Message(role="user", content=user.strip()),
             ),
             max_tokens=ANSWER_TOKENS[thinking],
-            json_schema=_schema(question.reply, thinking, len(passages)),
+            json_schema=_schema(question.reply, thinking),
         )
 
 
@@ -159,7 +159,8 @@ def _checked(question: Question[Any, Reply, Any], text: str) -> Reply:
         ) from error
 
 
-def _schema(reply: type[Answer], thinking: Thinking, passages: int) -> dict[str, Any]:
+@cache
+def _schema(reply: type[Answer], thinking: Thinking) -> dict[str, Any]:
     """Return the form of an answer: thoughts first, so that they come before what they lead to."""
     schema = reply.model_json_schema()
     thoughts = {"direct": (), "steps": ("thoughts",), "plan": ("plan", "check")}[thinking]

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from ...errors import BudgetExceeded, CallboardError, StoreError
@@ -84,21 +86,28 @@ class Work(Protocol[Given, Out]):
     async def run(self, given: Given, journal: Journal) -> Worked[Out]:
         """Return what was found; models are asked through the journal, which counts their cost."""
 
-    def expected_usd(self, given: Given) -> Decimal | None:
-        """Return what it will cost by estimate; None if that is not known."""
+    def most_usd(self, given: Given) -> Decimal | None:
+        """Return what it may cost; None if that is not known."""
+
+
+@cache
+def _thread() -> ThreadPoolExecutor:
+    """Return one thread: rules are quick, and several would wait for each other's interpreter."""
+    return ThreadPoolExecutor(1, "callboard-rules")
 
 
 @dataclass(frozen=True, slots=True)
 class Rules(Generic[In, Out]):
-    """A way without a model: a plain function, run in a worker thread."""
+    """A way without a model: a plain function, run in a thread that all rules share."""
 
     find: Callable[[In], Out]
 
     async def run(self, given: In, journal: Journal) -> Worked[Out]:
         """Return what the function finds."""
-        return Worked(found=await asyncio.to_thread(self.find, given))
+        loop = asyncio.get_running_loop()
+        return Worked(found=await loop.run_in_executor(_thread(), self.find, given))
 
-    def expected_usd(self, given: In) -> Decimal | None:
+    def most_usd(self, given: In) -> Decimal | None:
         """Return 0."""
         return Decimal(0)
 
@@ -151,7 +160,7 @@ class Module(Generic[In, Out]):
         async def work(journal: Journal) -> Outcome[Out]:
             # Chosen inside the step: a resumed turn keeps the tier that it had.
             state = await self._state(given, request, seen)
-            choice = await asyncio.to_thread(request.policy.choose, state)
+            choice = request.policy.choose(state)
             outcome = await self._fall(given, journal, choice.tier, request.purse)
             reason = " ".join(filter(None, (choice.reason, outcome.reason)))
             return Outcome(tier=outcome.tier, reason=reason, found=outcome.found, asked=choice.tier)
@@ -162,9 +171,10 @@ class Module(Generic[In, Out]):
     async def _state(self, given: In, request: Request, seen: Seen) -> ModuleState:
         left_open = request.left_open(self.spec.name)
         judged = left_open and request.policy.wants_vectors
-        expected: dict[Tier, Decimal | None] = {}
-        if left_open or request.purse.left_usd is not None:
-            expected = {tier: work.expected_usd(given) for tier, work in self.tiers.items()}
+        left_usd = request.purse.left_usd
+        most: dict[Tier, Decimal | None] = {}
+        if left_usd is not None:
+            most = {tier: work.most_usd(given) for tier, work in self.tiers.items()}
         return ModuleState(
             module=self.spec,
             query=request.query,
@@ -172,8 +182,8 @@ class Module(Generic[In, Out]):
             budget=request.budget,
             query_vector=request.query_vector if judged else (),
             texts_vector=(await seen.vector()).tolist() if judged else (),
-            expected_usd=expected,
-            left_usd=request.purse.left_usd,
+            most_usd=most,
+            left_usd=left_usd,
         )
 
     async def _fall(self, given: In, journal: Journal, asked: Tier, purse: Purse) -> Outcome[Out]:

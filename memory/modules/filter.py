@@ -71,7 +71,7 @@ class Reranked:
         """Return which passages stay."""
         return Worked(found=sifted(given, await reranked(given)))
 
-    def expected_usd(self, given: Sifting) -> Decimal | None:
+    def most_usd(self, given: Sifting) -> Decimal | None:
         """Return 0."""
         return Decimal(0)
 
@@ -112,9 +112,9 @@ class Judging:
             logits[chosen.id] += HELPFUL - place * _STEP
         return Worked(found=sifted(given, logits), note=judged.note)
 
-    def expected_usd(self, given: Sifting) -> Decimal | None:
+    def most_usd(self, given: Sifting) -> Decimal | None:
         """Return the price of asking."""
-        return Asked(_HELPFUL, self.model).expected_usd(given)
+        return Asked(_HELPFUL, self.model).most_usd(given)
 
 
 def _helpful(given: Sifting, reply: Helpful) -> Worked[tuple[Passage, ...]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from ...values import ModuleSpec
@@ -78,21 +80,32 @@ def find_relevant_topics(given: Reading) -> Topics:
         if not asked.issuperset(term.split())
     }
     promising = sorted(scores, key=lambda term: (-scores[term], term))[: 4 * MOST_TOPICS]
+    alike = _likeness([places[term] for term in promising])
+    worth = np.array([scores[term] for term in promising])
+    new, nearest = np.ones(len(promising), np.bool_), np.zeros(len(promising))
     chosen: list[str] = []
-    while promising and len(chosen) < MOST_TOPICS:
-        best = max(promising, key=lambda term: scores[term] * (1 - _likeness(term, chosen, places)))
-        promising.remove(best)
-        if not any(set(best.split()) & set(one.split()) for one in chosen):
-            chosen.append(best)
+    while len(chosen) < MOST_TOPICS and new.any():
+        best = int(np.argmax(np.where(new, worth * (1 - nearest), -np.inf)))
+        new[best] = False
+        term = promising[best]
+        if not any(set(term.split()) & set(one.split()) for one in chosen):
+            chosen.append(term)
+            nearest = np.maximum(nearest, alike[best])
     return Topics(
         topics=tuple(Topic(text=term, chunk_ids=tuple(sorted(places[term]))) for term in chosen)
     )
 
 
-def _likeness(term: str, chosen: Sequence[str], places: Mapping[str, set[str]]) -> float:
-    """Return how far the passages of `term` are those of a chosen one: Jaccard's index, 0..1."""
-    here = places[term]
-    return max((len(here & places[one]) / len(here | places[one]) for one in chosen), default=0.0)
+def _likeness(places: Sequence[set[str]]) -> NDArray[np.float64]:
+    """Return how far terms stand in the same passages: Jaccard's index 0..1, `(n, n)`."""
+    numbers = {id_: number for number, id_ in enumerate(sorted(set().union(*places)))}
+    holds = np.zeros((len(places), len(numbers)))
+    for row, ids in enumerate(places):
+        holds[row, [numbers[id_] for id_ in ids]] = 1
+    both = holds @ holds.T
+    sizes = holds.sum(axis=1)
+    found: NDArray[np.float64] = both / np.maximum(sizes[:, None] + sizes - both, 1)
+    return found
 
 
 class _Named(Answer):

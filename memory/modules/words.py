@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ...search.words import words
 
@@ -20,12 +21,16 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 _WORD = re.compile(r"\w+(?:['’.,:/-]\w+)*")
 
+_REMEMBERED = 4096
+"""Texts whose words are kept: several modules read the same passages, query after query."""
 
-def content_words(text: str) -> list[str]:
+
+@lru_cache(_REMEMBERED)
+def content_words(text: str) -> tuple[str, ...]:
     """Return the words in lower case and in their order, without stop words and single letters."""
     found = (word.casefold().replace("’", "'") for word in _WORD.findall(text))
     meant = (word.removesuffix("'s") for word in found if word not in STOP_WORDS)
-    return [word for word in meant if len(word) > 1 or word.isdigit()]
+    return tuple(word for word in meant if len(word) > 1 or word.isdigit())
 
 
 def stems(text: str) -> frozenset[str]:

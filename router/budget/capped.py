@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
-from ...values import MEMORY_MODULES, TIERS, ModuleState, Tier, TierChoice, TierPolicy
+from ...values import TIERS, MemoryModule, ModuleState, Tier, TierChoice, TierPolicy
+
+_SHARES: Mapping[MemoryModule, int] = {
+    "filter": 5,
+    "entities": 4,
+    "times": 4,
+    "topics": 4,
+    "summary": 1,
+}
+"""Modules that share what is left: those that run side by side are told the same `left_usd`."""
 
 
 class CappedPolicy:
     """A `TierPolicy` that lowers the choice of `inner` until it fits what is left.
 
-    A module may take an equal share of what is left with those still to come: the three that run
-    side by side are told the same `left_usd`. A tier of unknown cost does not fit under a limit.
+    A module may take an equal share of what is left with those that have not begun before it. A
+    tier of unknown cost does not fit under a limit.
     """
 
     def __init__(self, inner: TierPolicy) -> None:
@@ -27,8 +37,7 @@ class CappedPolicy:
         choice = self._inner.choose(state)
         if state.left_usd is None:
             return choice
-        to_come = len(MEMORY_MODULES) - MEMORY_MODULES.index(state.module.name)
-        share = state.left_usd / to_come
+        share = state.left_usd / _SHARES[state.module.name]
         fitting = (one for one in _down_from(choice.tier) if _fits(state, one, share))
         tier: Tier = next(fitting, "low")
         if tier == choice.tier:
@@ -36,7 +45,7 @@ class CappedPolicy:
         return TierChoice(
             tier=tier,
             reason=f"{choice.reason} Lowered to {tier}: of {_amount(share)} that is there for it, "
-            f"{choice.tier} would take {_amount(state.expected_usd.get(choice.tier))}.",
+            f"{choice.tier} would take {_amount(state.most_usd.get(choice.tier))}.",
         )
 
 
@@ -45,7 +54,7 @@ def _down_from(tier: Tier) -> tuple[Tier, ...]:
 
 
 def _fits(state: ModuleState, tier: Tier, share_usd: Decimal) -> bool:
-    expected = state.expected_usd.get(tier)
+    expected = state.most_usd.get(tier)
     return expected is not None and expected <= share_usd
 
 

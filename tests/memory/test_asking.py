@@ -219,9 +219,9 @@ async def test_what_was_said_is_data_and_every_line_of_it_stays_behind_a_mark() 
 
 async def test_costs_are_estimated_for_a_policy_and_counted_against_the_limit() -> None:
     built = modules()
-    assert built.topics.tiers["low"].expected_usd(READING) == 0
-    assert (built.topics.tiers["high"].expected_usd(READING) or 0) > 0
-    assert modules(model="unpriced").topics.tiers["high"].expected_usd(READING) is None
+    assert built.topics.tiers["low"].most_usd(READING) == 0
+    assert (built.topics.tiers["high"].most_usd(READING) or 0) > 0
+    assert modules(model="unpriced").topics.tiers["high"].most_usd(READING) is None
     journal = Record(
         model=ScriptedModel(
             [json.dumps({"found": []})] * 2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import combinations
 
 import numpy as np
@@ -122,7 +123,23 @@ async def test_embeddings_are_made_for_a_policy_that_wants_them_where_it_chooses
         ([2.0], [1.0] * 4),
         ((), ()),
     ]
-    assert [set(one.expected_usd) for one in states] == [set(TIERS), set()]
+
+
+async def test_a_policy_is_told_what_the_tiers_may_cost_where_there_is_a_limit() -> None:
+    states: list[ModuleState] = []
+
+    class Watching(FixedPolicy):
+        def choose(self, state: ModuleState) -> TierChoice:
+            states.append(state)
+            return super().choose(state)
+
+    for limit in (None, Decimal(1)):
+        asked = replace(request(Watching("low"), Record()), purse=Purse(limit))
+        await modules().topics.run(reading("a"), asked, seen("a"))
+    assert [(set(one.most_usd), one.left_usd) for one in states] == [
+        (set(), None),
+        (set(TIERS), Decimal(1)),
+    ]
 
 
 async def test_a_module_reports_what_the_policy_is_told() -> None:
@@ -134,7 +151,7 @@ async def test_a_module_reports_what_the_policy_is_told() -> None:
             return super().choose(state)
 
     await modules().topics.run(reading("a"), request(Watching("low"), Record()), seen("a"))
-    assert [(one.module.name, one.texts, one.expected_usd) for one in states] == [
+    assert [(one.module.name, one.texts, one.most_usd) for one in states] == [
         ("topics", ("a",), {})
     ]
 

@@ -91,7 +91,7 @@ def priced(module: MemoryModule, left: str | None, **usd: str | None) -> ModuleS
         for tier in TIERS
     }
     return replace(
-        state(module), expected_usd=expected, left_usd=None if left is None else Decimal(left)
+        state(module), most_usd=expected, left_usd=None if left is None else Decimal(left)
     )
 
 
@@ -105,6 +105,11 @@ def priced(module: MemoryModule, left: str | None, **usd: str | None) -> ModuleS
         ("filter", "0.09", "0.02", "mid"),
         ("filter", "0.10", "0.02", "high"),
         ("summary", "9", None, "mid"),
+        # The three that run side by side are told the same, and together must not spend it all.
+        ("entities", "0.08", "0.02", "high"),
+        ("times", "0.08", "0.02", "high"),
+        ("topics", "0.08", "0.02", "high"),
+        ("topics", "0.07", "0.02", "mid"),
     ],
 )
 def test_the_dearest_tier_that_fits_its_share_is_taken(
