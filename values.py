@@ -37,21 +37,32 @@ Method: TypeAlias = Literal["retrieval", "reasoning", "fallback", "pinned"]
 """How a decision was reached; `fallback`: no agent fitted, or what should have judged failed."""
 
 
+EVERYONE = "*"
+"""The user whose memory is all users': knowledge of the board. Nobody asks under this name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """Whose data is meant. Every repository asks for one and every table has its columns.
 
-    A read sees the rows of its tenant and user; with a session, those of that session alone.
+    A read sees the rows of its tenant and user; with a session, those of that session alone. With
+    an agent, of a memory, what is for that agent alone.
     """
 
     tenant: str = "local"
     user: str = "local"
     session: str | None = None
+    agent: str | None = None
 
     @property
     def owner(self) -> Scope:
-        """The same tenant and user, in all sessions."""
+        """The same tenant and user, in all sessions and for all agents."""
         return Scope(tenant=self.tenant, user=self.user)
+
+    @property
+    def everyone(self) -> Scope:
+        """What all users of the tenant share."""
+        return Scope(tenant=self.tenant, user=EVERYONE)
 
 
 # Money and use ---------------------------------------------------------------------------------

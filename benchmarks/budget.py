@@ -21,8 +21,8 @@ from ..router.budget import BanditPolicy, FixedPolicy, RandomPolicy
 from ..values import JSON, MEMORY_MODULES, TIERS, ModuleState, Tier
 from .metrics import mean_interval
 
-COST_WEIGHTS = (0.0, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9)
-"""Source: BudgetMem, arXiv 2602.06025, figure 3."""
+COST_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+"""Those of BudgetMem, arXiv 2602.06025, figure 3, and two between."""
 CHOSEN = 0.3
 """The cost weight that regret is measured at."""
 TRAINED, TESTED, EPOCHS = 384, 128, 40

@@ -13,19 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigurationError
-from ..memory.modules import entities, summary, times, topics
-from ..memory.modules import filter as filtering
+from ..memory.spec import MODULES
 from ..pipelines.training.environment import Choose, Played
-from ..values import MEMORY_MODULES, ModuleState, TierChoice
+from ..values import ModuleState, TierChoice
 from .memory import MemorySetup, draw_conversations, judge, open_desk, reward
 
 if TYPE_CHECKING:
     from .memory_desk import MemoryDesk
     from .sets.conversations import Conversation
-
-SPECS = {
-    one.name: one for one in (filtering.SPEC, entities.SPEC, times.SPEC, topics.SPEC, summary.SPEC)
-}
 
 
 class MemoryEnvironment:
@@ -46,7 +41,7 @@ class MemoryEnvironment:
         ]
         self.encoder = desk.encoder.name
         self.descriptions: NDArray[np.float32] = desk.encoder.encode(
-            [SPECS[name].description for name in MEMORY_MODULES]
+            [module.description for module in MODULES]
         )
         self.dim = self.descriptions.shape[1]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from ..errors import StoreError
+from ..errors import InvalidInput, StoreError, UnknownName
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
 from ..values import Scope
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 _EMBEDDED_AT_ONCE = 8
 """Chunks; a query that is embedded meanwhile waits for as many at most."""
+
+ANSWER_STEP = "answer"
 
 _log = logging.getLogger(__name__)
 
@@ -61,13 +65,25 @@ class Archive:
         turns = [Turn(writer=USER, text=query, created_at=now, trust=USER_TRUST)]
         if agents:
             names = ", ".join(agents)
-            turns.append(Turn(writer=names, text=answer, created_at=now, trust=AGENT_TRUST))
+            turns.append(
+                Turn(writer=names, text=answer, created_at=now, trust=AGENT_TRUST, step=ANSWER_STEP)
+            )
         await self.add(scope, run_id, turns)
 
-    async def add(self, scope: Scope, run_id: str, turns: Sequence[Turn]) -> tuple[str, ...]:
+    async def add(
+        self,
+        scope: Scope,
+        run_id: str,
+        turns: Sequence[Turn],
+        *,
+        valid_from: datetime | None = None,
+        expires_at: datetime | None = None,
+    ) -> tuple[str, ...]:
         """Store a conversation under the id of one run and return the ids of its chunks.
 
-        Storing under the same run id again changes nothing.
+        With an agent in the scope it is for that agent alone. It is recalled from `valid_from` on
+        and until `expires_at`, where they are given. Storing under the same run id again changes
+        nothing.
         """
         first = chunk_id(run_id, 0)
         if not self._settings.enabled:
@@ -92,6 +108,10 @@ class Archive:
                 created_at=chunk.created_at,
                 tokens=chunk.tokens,
                 trust=chunk.trust,
+                agent=scope.agent,
+                step=chunk.step,
+                valid_from=valid_from,
+                expires_at=expires_at,
             )
             for number, chunk in enumerate(chunks)
         ]
@@ -111,8 +131,51 @@ class Archive:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def update(self, scope: Scope, id_: str, text: str) -> str:
+        """Put another text in the place of a chunk's, and return the new chunk's id.
+
+        The chunk is kept as an earlier version, and never recalled again.
+
+        Raises:
+            InvalidInput: the text is empty, or too long for one chunk.
+            UnknownName: there is no such chunk, or it was replaced already.
+        """
+        found = await self._store.call(self._store.chunks.get, scope, (id_,))
+        if not found or found[0].superseded_by is not None:
+            raise UnknownName(
+                f"There is nothing remembered as {id_!r}. List what there is with 'callboard "
+                "memory list'."
+            )
+        (old,) = found
+        turn = Turn(writer=old.writer, text=text, created_at=self._clock(), trust=old.trust)
+        limit = self._settings.chunk_tokens
+        chunks = await asyncio.to_thread(
+            cut, [turn], chunk_tokens=limit, count_many=self._embedder.count_many
+        )
+        if len(chunks) != 1:
+            raise InvalidInput(
+                "There is no text. Say what to remember instead, or delete it."
+                if not chunks
+                else f"The text is longer than the {limit} tokens of one piece. Shorten it, or "
+                "add it as new and delete this one."
+            )
+        row = replace(
+            old,
+            id=chunk_id(f"edit-{uuid4().hex}", 0),
+            text=chunks[0].text,
+            tokens=chunks[0].tokens,
+            created_at=turn.created_at,
+            vector=None,
+            encoder=None,
+            sequence=0,
+        )
+        if not await self._store.call(self._store.chunks.supersede, scope, id_, row):
+            raise UnknownName(f"{id_!r} was changed or deleted meanwhile. Look at it again.")
+        self._embed_soon(scope.owner)
+        return row.id
+
     async def delete(self, scope: Scope, ids: Sequence[str]) -> int:
-        """Forget chunks by their ids at once; return how many there were."""
+        """Forget chunks and their earlier versions at once; return how many of `ids` there were."""
         return await self._store.call(self._store.chunks.delete, scope, ids)
 
     async def delete_all(self, scope: Scope) -> int:

@@ -31,12 +31,16 @@ _CHARS_PER_TOKEN = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What one writer said at one time. `trust` is 0..1: how far its words may be relied on."""
+    """What one writer said at one time. `trust` is 0..1: how far its words may be relied on.
+
+    `step` is the step of the run that wrote it; None: it was given.
+    """
 
     writer: str
     text: str
     created_at: datetime
     trust: float
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,7 @@ class Chunk:
     created_at: datetime
     tokens: int
     trust: float
+    step: str | None = None
 
 
 def cut(turns: Sequence[Turn], *, chunk_tokens: int, count_many: CountMany) -> list[Chunk]:
@@ -142,4 +147,5 @@ def _chunk(turn: Turn, text: str, tokens: int) -> Chunk:
         created_at=turn.created_at,
         tokens=tokens,
         trust=turn.trust,
+        step=turn.step,
     )

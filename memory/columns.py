@@ -8,8 +8,10 @@ from array import array
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..store.chunks import ChunkRow
+from ..values import Scope
 from .chunks import USER
 from .ranking import Floats, Layout, Numbers
 
@@ -25,17 +27,20 @@ class Columns:
     def __init__(self) -> None:
         self._sessions: dict[str, int] = {}
         self._writers: dict[str, int] = {}
+        self._agents: dict[str | None, int] = {None: 0}
         self._session: array[int] = array("q")
         self._sequence: array[int] = array("q")
         self._day: array[int] = array("q")
         self._writer: array[int] = array("q")
+        self._agent: array[int] = array("q")
         self._length: array[float] = array("d")
         self._asks: array[float] = array("d")
         self._trust: array[float] = array("d")
 
     def put(self, slot: int, row: ChunkRow) -> None:
         """Note a chunk at its slot."""
-        session = row.session if row.session is not None else f"run {row.run_id}"
+        session = _session(row)
+        _set(self._agent, slot, self._agents.setdefault(row.agent, len(self._agents)))
         _set(self._session, slot, self._sessions.setdefault(session, len(self._sessions)))
         _set(self._sequence, slot, row.sequence)
         _set(self._day, slot, day_number(row.created_at.timestamp()))
@@ -60,6 +65,22 @@ class Columns:
         )
         return slots, layout
 
+    def has(self, agent: str) -> bool:
+        """Return whether a chunk was ever for this agent alone."""
+        return agent in self._agents
+
+    def meant(self, scope: Scope, slots: Numbers) -> NDArray[np.bool_]:
+        """Return for each slot whether it is for the scope's agent, and of its session if any.
+
+        What is for one agent alone is not meant by a scope without an agent.
+        """
+        wanted = self._agents.get(scope.agent, -1)
+        meant: NDArray[np.bool_] = np.frombuffer(self._agent, np.int64)[slots] == wanted
+        if scope.session is not None:
+            session = self._sessions.get(scope.session, -1)
+            meant &= np.frombuffer(self._session, np.int64)[slots] == session
+        return meant
+
     def named(self, query: str, slots: Numbers) -> Floats:
         """Return for each slot 1 if the query names its writer, 0 if others, 0.5 if nobody."""
         asked = set(_WORD.findall(query.casefold()))
@@ -68,6 +89,10 @@ class Columns:
             return np.full(len(slots), 0.5)
         found: Floats = named[np.frombuffer(self._writer, np.int64)[slots]]
         return found
+
+
+def _session(row: ChunkRow) -> str:
+    return row.session if row.session is not None else f"run {row.run_id}"
 
 
 def _set(column: array[N], slot: int, value: N) -> None:

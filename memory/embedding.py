@@ -68,16 +68,20 @@ class Embedder:
         vectors = await self._encoder.aencode(texts)
         return np.asarray(vectors.mean(axis=0), np.float32)
 
-    def mean_of_stored(self, owner: Scope, ids: Sequence[str]) -> Vectors:
+    def mean_of_stored(self, owners: Sequence[Scope], ids: Sequence[str]) -> Vectors:
         """Return the mean of the stored vectors of chunks, (dim,) float32; zeros of none."""
-        vectors = tuple(self.vectors(owner, ids).values())
+        vectors = [one for owner in owners for one in self.vectors(owner, ids).values()]
         if not vectors:
             return np.zeros(self.dim, np.float32)
         return np.asarray(np.mean(vectors, axis=0), np.float32)
 
-    def similarities(self, owner: Scope, query: Reading, ids: Sequence[str]) -> dict[str, float]:
+    def similarities(
+        self, owners: Sequence[Scope], query: Reading, ids: Sequence[str]
+    ) -> dict[str, float]:
         """Return how alike the query and chunks are token by token, by id; not of all, perhaps."""
-        packed = self._store.chunks.tokens(owner, self._encoder.name, ids)
+        packed: dict[str, bytes] = {}
+        for owner in owners:
+            packed |= self._store.chunks.tokens(owner, self._encoder.name, ids)
         found = self.tokens.similarities(query, tuple(packed.values()))
         return dict(zip(packed, found.tolist(), strict=True))
 

@@ -1,8 +1,8 @@
 """Recall: makes a memo at query time of what was said before and has to do with the query.
 
-What is recalled comes from all sessions of the same tenant and user, never from anybody else. The
-last exchanges of the current session reach the agents as history; the memo does not say them
-again.
+What is recalled comes from all sessions of the same tenant and user, and from what all users of the
+tenant share; never from anybody else. What is for one agent alone is recalled for that one. The
+last exchanges of the current session reach the agents as history; the memo does not say them again.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from .days import named_days
 from .embedding import Embedder
 from .modules.asking import Price, unpriced
 from .modules.base import Passage, Reading, Request, Seen
-from .modules.filter import Filtered, Sifting
+from .modules.filter import Filtered, Sifting, keep_ranked
 from .modules.purse import Purse
-from .modules.summary import Summing
+from .modules.summary import Summing, quote_passages
 from .modules.words import share, stems
 from .shelf import Found, Shelves, holds
 from .tiers import build_modules
@@ -44,8 +44,8 @@ Measured with MiniLM on 20 remembered sentences: queries about them have 0.21 to
 with the right one, queries about anything else 0.08 to 0.34 (median 0.25) with the nearest. The
 floor is low because a memory that is missed costs more than one quoted in vain.
 """
-CANDIDATES = 96
-"""Chunks that the filter is shown. On LoCoMo 0-5 as good as all of a conversation of 700."""
+CANDIDATES = 64
+"""Chunks that the filter is shown. On LoCoMo 0-5 as good as 96, and as all of a conversation."""
 
 _SPARE = 1.5
 """So much more is kept than the memo has room for: some passages are too long for what is left."""
@@ -108,9 +108,8 @@ class Recall:
         """
         if not self._settings.enabled:
             return Memo()
-        owner = scope.owner
         told = frozenset(exchange.run_id for exchange in history)
-        passages = await asyncio.to_thread(self._search, owner, query, vector, told)
+        owners, passages = await asyncio.to_thread(self._search, scope, query, vector, told)
         if not passages:
             return Memo()
         request = Request(
@@ -126,19 +125,48 @@ class Recall:
             passages=passages,
             keep=self._settings.top_k,
             tokens=round(_SPARE * self._settings.memo_tokens),
-            likeness=partial(self._likeness, owner, query),
+            likeness=partial(self._likeness, owners, query),
         )
-        sifted = await self._modules.filter.run(sifting, request, self._seen(owner, passages))
-        kept = await asyncio.to_thread(self._kept, owner, passages, sifted.found)
+        sifted = await self._modules.filter.run(sifting, request, self._seen(owners, passages))
+        kept = await asyncio.to_thread(self._kept, owners, passages, sifted.found)
         if not kept:
             return Memo(tiers={"filter": sifted.tier})
-        return await self._summed(owner, kept, request, sifted.tier)
+        return await self._summed(owners, kept, request, sifted.tier)
+
+    async def has_own(self, scope: Scope, agent: str) -> bool:
+        """Return whether anything is remembered for this agent alone."""
+        if not self._settings.enabled:
+            return False
+        return await asyncio.to_thread(self._any_own, scope, agent)
+
+    async def own_memo(
+        self, scope: Scope, query: str, vector: Vectors, agent: str, memo: Memo
+    ) -> Memo:
+        """Return `memo` below what is remembered for this agent alone; rules make it, no model.
+
+        It takes half as many tokens as a memo may have, and is numbered after `memo`.
+        """
+        mine = replace(scope, agent=agent)
+        return await asyncio.to_thread(self._own_above, mine, query, vector, memo)
+
+    async def search(
+        self, scope: Scope, query: str, vector: Vectors, *, k: int
+    ) -> tuple[Found, ...]:
+        """Return the chunks of a scope that have most to do with `query`; no module runs.
+
+        With a session only those of it; with an agent only what is for it alone.
+        """
+        return await asyncio.to_thread(self._find, scope, query, vector, k)
 
     async def _summed(
-        self, owner: Scope, kept: tuple[Passage, ...], request: Request, filter_tier: Tier
+        self,
+        owners: Sequence[Scope],
+        kept: tuple[Passage, ...],
+        request: Request,
+        filter_tier: Tier,
     ) -> Memo:
         reading = Reading(query=request.query, passages=kept)
-        seen = self._seen(owner, kept)
+        seen = self._seen(owners, kept)
         entities, times, topics = await asyncio.gather(
             self._modules.entities.run(reading, request, seen),
             self._modules.times.run(reading, request, seen),
@@ -168,41 +196,78 @@ class Recall:
         found = summary.found
         return Memo(text=found.text, chunk_ids=found.chunk_ids, tokens=found.tokens, tiers=tiers)
 
-    def _search(
-        self, owner: Scope, query: str, vector: Vectors, told: frozenset[str]
-    ) -> tuple[Passage, ...]:
-        """Return the best candidates, or none if nothing has to do with the query."""
-        now = self._clock()
-        found = self._shelves.of(owner).find(
-            query,
-            vector,
-            k=CANDIDATES + _CHUNKS_OF_A_RUN * len(told),
-            now=now,
-            days=named_days(query, now),
+    def _own_above(self, mine: Scope, query: str, vector: Vectors, memo: Memo) -> Memo:
+        owners, passages = self._search(mine, query, vector, frozenset())
+        room = self._settings.memo_tokens // 2
+        sifting = Sifting(
+            query=query,
+            passages=passages,
+            keep=self._settings.top_k,
+            tokens=round(_SPARE * room),
+            likeness=partial(self._likeness, owners, query),
         )
+        summing = Summing(
+            query=query,
+            passages=self._kept(owners, passages, keep_ranked(sifting)),
+            memo_tokens=room,
+            count_many=self._embedder.count_many,
+            first=len(memo.chunk_ids) + 1,
+        )
+        own = quote_passages(summing)
+        if not own.text:
+            return memo
+        return Memo(
+            text="\n\n".join(text for text in (own.text, memo.text) if text),
+            chunk_ids=(*memo.chunk_ids, *own.chunk_ids),
+            tokens=memo.tokens + own.tokens,
+            tiers=memo.tiers,
+        )
+
+    def _any_own(self, scope: Scope, agent: str) -> bool:
+        return any(self._shelves.of(one).has(agent) for one in (scope.owner, scope.everyone))
+
+    def _find(self, scope: Scope, query: str, vector: Vectors, k: int) -> tuple[Found, ...]:
+        now = self._clock()
+        shelf = self._shelves.of(scope.owner)
+        return tuple(shelf.find(scope, query, vector, k=k, now=now, days=named_days(query, now)))
+
+    def _search(
+        self, scope: Scope, query: str, vector: Vectors, told: frozenset[str]
+    ) -> tuple[tuple[Scope, ...], tuple[Passage, ...]]:
+        """Return the best candidates and whose they are; none if nothing has to do with it."""
         words = stems(query)
-        untold = [one for one in found if one.row.run_id not in told]
+        k = CANDIDATES + _CHUNKS_OF_A_RUN * len(told)
+        owners: list[Scope] = []
+        untold: list[Found] = []
+        for owner in (scope.owner, scope.everyone):
+            some = self._find(replace(owner, agent=scope.agent), query, vector, k)
+            if some:
+                owners.append(owner)
+            untold += [one for one in some if one.row.run_id not in told]
+        untold.sort(key=lambda one: -one.relevance)
         if not any(_has_to_do(one, words) for one in untold):
-            return ()
+            return (), ()
         # No evidence of LoCoMo is lost by leaving out what shares neither meaning nor a word.
         near = (
             _passage(one.row, one)
             for one in untold
             if one.matched or one.similarity >= SIMILARITY_FLOOR
         )
-        return tuple(islice(near, CANDIDATES))
+        return tuple(owners), tuple(islice(near, CANDIDATES))
 
-    def _seen(self, owner: Scope, passages: Sequence[Passage]) -> Seen:
+    def _seen(self, owners: Sequence[Scope], passages: Sequence[Passage]) -> Seen:
         ids = [one.id for one in passages]
-        mean = partial(asyncio.to_thread, self._embedder.mean_of_stored, owner, ids)
+        mean = partial(asyncio.to_thread, self._embedder.mean_of_stored, owners, ids)
         return Seen(tuple(one.text for one in passages), mean)
 
-    async def _likeness(self, owner: Scope, query: str, ids: Sequence[str]) -> dict[str, float]:
+    async def _likeness(
+        self, owners: Sequence[Scope], query: str, ids: Sequence[str]
+    ) -> dict[str, float]:
         reading = await self._embedder.read(query)
-        return await asyncio.to_thread(self._embedder.similarities, owner, reading, ids)
+        return await asyncio.to_thread(self._embedder.similarities, owners, reading, ids)
 
     def _kept(
-        self, owner: Scope, passages: tuple[Passage, ...], filtered: Filtered
+        self, owners: Sequence[Scope], passages: tuple[Passage, ...], filtered: Filtered
     ) -> tuple[Passage, ...]:
         """Return the passages kept, each with the other side of its exchange.
 
@@ -221,9 +286,10 @@ class Recall:
         now = self._clock()
         follows: dict[str, list[Passage]] = {}
         last: list[Passage] = []
-        for row in self._store.chunks.get(owner, wanted):
+        rows = (row for owner in owners for row in self._store.chunks.get(owner, wanted))
+        for row in rows:
             near = beside[row.id]
-            if row.trust == near.trust or not holds(row, now):
+            if row.trust == near.trust or row.agent != near.agent or not holds(row, now):
                 continue
             other = replace(_passage(row), relevance=(near.relevance or 0.0) / 2)
             if row.tokens <= _SHORT_TOKENS:
@@ -257,6 +323,7 @@ def _passage(row: ChunkRow, found: Found | None = None) -> Passage:
         trust=row.trust,
         created_at=row.created_at,
         tokens=row.tokens,
+        agent=row.agent,
         relevance=found.relevance if found else None,
         similarity=found.similarity if found else None,
         signals=found.signals if found else {},

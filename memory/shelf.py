@@ -65,22 +65,38 @@ class Shelf:
         self._pending: dict[str, None] = {}
         self._layout: tuple[Numbers, Numbers, Layout] | None = None
 
-    def find(
-        self, query: str, vector: Vectors, *, k: int, now: datetime, days: Sequence[Days] = ()
-    ) -> list[Found]:
-        """Return the chunks that hold now, the most relevant first, at most k.
+    def has(self, agent: str) -> bool:
+        """Return whether anything is for this agent alone."""
+        with self._lock:
+            self._follow()
+            return self._columns.has(agent)
 
-        `vector` is the query's, (dim,) float32, normalised; `days` are those that the query names.
+    def find(
+        self,
+        scope: Scope,
+        query: str,
+        vector: Vectors,
+        *,
+        k: int,
+        now: datetime,
+        days: Sequence[Days] = (),
+    ) -> list[Found]:
+        """Return the chunks of the scope that hold now, the most relevant first, at most k.
+
+        What is for one agent alone is found only by a scope that names it. `vector` is the query's,
+        (dim,) float32, normalised; `days` are those that the query names.
         """
         with self._lock:
             self._follow()
             if self._pending:
                 self._embed()
-            found = self._search(query, vector, k, days)
+            found = self._search(scope, query, vector, k, days)
         rows = self._store.chunks.get(self._owner, tuple(found))
         return [found[row.id](row) for row in rows if holds(row, now)]
 
-    def _search(self, query: str, vector: Vectors, k: int, days: Sequence[Days]) -> dict[str, _Hit]:
+    def _search(
+        self, scope: Scope, query: str, vector: Vectors, k: int, days: Sequence[Days]
+    ) -> dict[str, _Hit]:
         slots, rows, layout = self._lie()
         if not len(slots):
             return {}
@@ -94,7 +110,8 @@ class Shelf:
             named=self._columns.named(query, slots),
             days=days,
         )
-        scores = weighted(columns, LOW)
+        meant = self._columns.meant(scope, slots)
+        scores = np.where(meant, weighted(columns, LOW), -np.inf)
         ids = self._lexical.slots
         return {
             ids.id(int(slots[place])): _Hit(
@@ -103,7 +120,7 @@ class Shelf:
                 bool(words[place] > 0),
                 {name: float(column[place]) for name, column in columns.items()},
             )
-            for place in top(scores, k)
+            for place in top(scores, min(k, int(meant.sum())))
         }
 
     def _cosines(self, vector: Vectors, rows: Numbers) -> Floats:
@@ -149,6 +166,7 @@ class Shelf:
 
     def _take(self, rows: Sequence[ChunkRow]) -> None:
         self._layout = None
+        rows = [row for row in rows if row.superseded_by is None]
         self._lexical.add([row.id for row in rows], [indexed(row) for row in rows])
         for row in rows:
             self._columns.put(self._lexical.slots.number(row.id), row)
@@ -202,7 +220,7 @@ class Shelves:
         self._shelves: OrderedDict[Scope, Shelf] = OrderedDict()
 
     def of(self, owner: Scope) -> Shelf:
-        """Return the shelf of `owner`, a scope without a session."""
+        """Return the shelf of `owner`, a scope without session and agent."""
         with self._lock:
             shelf = self._shelves.pop(owner, None) or Shelf(owner, self._store, self._embedder)
             self._shelves[owner] = shelf

@@ -161,6 +161,24 @@ async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
         return {"memo": Memo()}
 
 
+async def _memo_for(turn: Turn, name: str, memo: Memo) -> Memo:
+    """Return the memo for one agent: with what is remembered for it alone, if there is any."""
+    memory = turn.services.recall
+    if memory is None or not await memory.has_own(turn.scope, name):
+        return memo
+
+    async def work(_: Journal) -> Memo:
+        (vector,) = await turn.services.encoder.aencode([turn.question.query])
+        return await memory.own_memo(turn.scope, turn.question.query, vector, name, memo)
+
+    try:
+        return await turn.journal.once(f"recall:{name}", "recall", work, returns=Memo, agent=name)
+    except StoreError:
+        raise
+    except Exception:  # noqa: BLE001 - the failed step tells
+        return memo
+
+
 async def act(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     """Run one agent; this node runs once per agent, side by side."""
     turn, name, decision = runtime.context, state["agent"], state["decision"]
@@ -171,7 +189,7 @@ async def act(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
         scope=turn.scope,
         query=turn.question.query,
         part=decision.part_for(name),
-        memo=state["memo"],
+        memo=await _memo_for(turn, name, state["memo"]),
         history=turn.question.history,
     )
     alone = len(decision.agents) == 1

@@ -13,7 +13,18 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from ..errors import InvalidInput
 from ..values import Scope
@@ -25,9 +36,11 @@ from .tables import chunks, memories, within
 class ChunkRow:
     """A piece of what was said in a turn. `trust` is in 0..1.
 
-    `writer` is "user" or an agent's name. `sequence` is given by the store. `vector` is float32
-    little-endian, made by `encoder`; both are None until they were made. `valid_from`,
-    `superseded_by` and `expires_at` say when it holds: they are stored, and judged by who reads.
+    `writer` is "user", an agent's name, or the name of a document; `step` is the step of the run
+    that it came from. `agent` is the one that it is for, None: all. `sequence` is given by the
+    store. `vector` is float32 little-endian, made by `encoder`; both are None until they were made.
+    `valid_from`, `superseded_by` and `expires_at` say when it holds: they are stored, and judged
+    by who reads.
     """
 
     id: str
@@ -43,6 +56,8 @@ class ChunkRow:
     valid_from: datetime | None = None
     superseded_by: str | None = None
     expires_at: datetime | None = None
+    agent: str | None = None
+    step: str | None = None
     sequence: int = 0
 
 
@@ -80,14 +95,10 @@ class Chunks:
         """Remember chunks; those whose ids are known are left as they are. Return the new ones.
 
         Raises:
-            InvalidInput: the scope names a session, and a chunk is of another.
+            InvalidInput: the scope names a session or an agent, and a chunk is of another.
         """
         for row in rows:
-            if scope.session not in (None, row.session):
-                raise InvalidInput(
-                    f"The chunk {row.id!r} is of session {row.session!r}, and the scope of "
-                    f"{scope.session!r}. Use a scope of the chunk's session, or of none."
-                )
+            _check(scope, row)
         with self._changing(scope) as connection:
             known = {row.id for row in _read(connection, _owned(scope), [row.id for row in rows])}
             new = {row.id: row for row in rows if row.id not in known}
@@ -99,6 +110,72 @@ class Chunks:
                 _move_mark(connection, scope, sequence=last + len(new))
         return len(new)
 
+    def supersede(self, scope: Scope, old: str, row: ChunkRow) -> bool:
+        """Put `row` in the place of a chunk, which is kept as its earlier version.
+
+        Return False, and change nothing, if there is no such chunk or it was replaced already.
+        """
+        _check(scope, row)
+        with self._changing(scope) as connection:
+            replaced = (
+                update(chunks)
+                .where(_within(scope), chunks.c.id == old, chunks.c.superseded_by.is_(None))
+                .values(superseded_by=row.id)
+            )
+            if not connection.execute(replaced).rowcount:
+                return False
+            number = _mark(connection, scope).sequence + 1
+            connection.execute(insert(chunks), [_values(scope, row, number)])
+            _move_mark(connection, scope, sequence=number)
+            _count_erasure(connection, scope, 1)
+        return True
+
+    def versions(self, scope: Scope, id_: str) -> tuple[ChunkRow, ...]:
+        """Return a chunk with all that it replaced and was replaced by, the oldest first."""
+        with self._database.reading() as connection:
+            found = {row.id: row for row in _read(connection, _within(scope), [id_])}
+            if not found:
+                return ()
+            newest = found[id_]
+            while newest.superseded_by is not None:
+                (newest,) = _read(connection, _within(scope), [newest.superseded_by])
+            chain = [newest]
+            while earlier := _replaced_by(connection, scope, [chain[-1].id]):
+                chain += _read(connection, _within(scope), earlier)
+        return tuple(reversed(chain))
+
+    def page(
+        self,
+        scope: Scope,
+        *,
+        now: datetime,
+        limit: int,
+        before: int | None = None,
+        text: str | None = None,
+    ) -> tuple[ChunkRow, ...]:
+        """Return the chunks that hold at `now`, newest first; `before` is a sequence number.
+
+        With `text`, only those that hold it, in any case.
+        """
+        columns = chunks.c
+        query = (
+            select(*_PLAIN_COLUMNS)
+            .where(
+                _within(scope),
+                columns.superseded_by.is_(None),
+                or_(columns.expires_at.is_(None), columns.expires_at > now),
+                or_(columns.valid_from.is_(None), columns.valid_from <= now),
+            )
+            .order_by(columns.sequence.desc())
+            .limit(limit)
+        )
+        if before is not None:
+            query = query.where(columns.sequence < before)
+        if text is not None:
+            query = query.where(columns.text.icontains(text, autoescape=True))
+        with self._database.reading() as connection:
+            return tuple(_chunk(row) for row in connection.execute(query).all())
+
     def all(self, scope: Scope) -> tuple[ChunkRow, ...]:
         """Return the chunks in the order of adding."""
         return self.since(scope, 0)
@@ -109,7 +186,7 @@ class Chunks:
         """Return the chunks that were added after number `sequence`, in that order."""
         query = (
             select(*_COLUMNS)
-            .where(within(chunks.c, scope), chunks.c.sequence > sequence)
+            .where(_within(scope), chunks.c.sequence > sequence)
             .order_by(chunks.c.sequence)
             .limit(limit)
         )
@@ -117,16 +194,16 @@ class Chunks:
             return tuple(_chunk(row) for row in connection.execute(query))
 
     def ids(self, scope: Scope) -> frozenset[str]:
-        """Return the ids of all chunks."""
+        """Return the ids of all chunks that were not replaced."""
         with self._database.reading() as connection:
-            query = select(chunks.c.id).where(within(chunks.c, scope))
+            query = select(chunks.c.id).where(_within(scope), chunks.c.superseded_by.is_(None))
             return frozenset(connection.execute(query).scalars())
 
     def unembedded(self, scope: Scope, *, limit: int) -> tuple[ChunkRow, ...]:
         """Return the first chunks that no encoder has embedded."""
         query = (
             select(*_COLUMNS)
-            .where(within(chunks.c, scope), chunks.c.encoder.is_(None))
+            .where(_within(scope), chunks.c.encoder.is_(None))
             .order_by(chunks.c.sequence)
             .limit(limit)
         )
@@ -173,23 +250,26 @@ class Chunks:
         They come without their vectors.
         """
         with self._database.reading() as connection:
-            found = {row.id: row for row in _read(connection, within(chunks.c, scope), ids)}
+            found = {row.id: row for row in _read(connection, _within(scope), ids)}
         return tuple(found[chunk_id] for chunk_id in ids if chunk_id in found)
 
     def delete(self, scope: Scope, ids: Sequence[str]) -> int:
-        """Forget chunks; return how many there were."""
+        """Forget chunks and all their earlier versions; return how many of `ids` there were."""
         with self._changing(scope) as connection:
-            gone = 0
-            for some in batched(ids):
-                chosen = delete(chunks).where(within(chunks.c, scope), chunks.c.id.in_(some))
-                gone += connection.execute(chosen).rowcount
+            gone = len([*_read(connection, _within(scope), ids)])
+            level = list(ids)
+            while level:
+                earlier = _replaced_by(connection, scope, level)
+                for some in batched(level):
+                    connection.execute(delete(chunks).where(_within(scope), chunks.c.id.in_(some)))
+                level = earlier
             _count_erasure(connection, scope, gone)
         return gone
 
     def delete_all(self, scope: Scope) -> int:
         """Forget everything of the scope; return how many chunks there were."""
         with self._changing(scope) as connection:
-            gone = connection.execute(delete(chunks).where(within(chunks.c, scope))).rowcount
+            gone = connection.execute(delete(chunks).where(_within(scope))).rowcount
             _count_erasure(connection, scope, gone)
         return gone
 
@@ -201,7 +281,7 @@ class Chunks:
             for some in batched(ids):
                 # The encoder is compared here: SQLite would go through all chunks of the encoder.
                 query = select(chunks.c.id, chunks.c.encoder, column).where(
-                    within(chunks.c, scope), chunks.c.id.in_(some)
+                    _within(scope), chunks.c.id.in_(some)
                 )
                 rows = connection.execute(query).all()
                 found.update((id_, blob) for id_, by, blob in rows if blob and by == encoder)
@@ -211,6 +291,33 @@ class Chunks:
     def _changing(self, scope: Scope) -> Iterator[Connection]:
         with self._database.writing(lock=f"memory {scope.tenant} {scope.user}") as connection:
             yield connection
+
+
+def _within(scope: Scope) -> ColumnElement[bool]:
+    """Hold for the chunks of the scope; with an agent, for those that are for it alone."""
+    held = within(chunks.c, scope)
+    return held if scope.agent is None else and_(held, chunks.c.agent == scope.agent)
+
+
+def _check(scope: Scope, row: ChunkRow) -> None:
+    for kind, wanted, given in (
+        ("session", scope.session, row.session),
+        ("agent", scope.agent, row.agent),
+    ):
+        if wanted not in (None, given):
+            raise InvalidInput(
+                f"The chunk {row.id!r} is of {kind} {given!r}, and the scope of {wanted!r}. "
+                f"Use a scope of the chunk's {kind}, or of none."
+            )
+
+
+def _replaced_by(connection: Connection, scope: Scope, ids: Sequence[str]) -> list[str]:
+    """Return the ids of the chunks that were replaced by these."""
+    found: list[str] = []
+    for some in batched(ids):
+        query = select(chunks.c.id).where(_within(scope), chunks.c.superseded_by.in_(some))
+        found += connection.execute(query).scalars()
+    return found
 
 
 def _owned(scope: Scope) -> ColumnElement[bool]:

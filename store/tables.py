@@ -186,6 +186,8 @@ class ChunkColumns(Scoped):
     valid_from: Named[datetime | None] = Column(UtcTime)
     superseded_by: Named[str | None]
     expires_at: Named[datetime | None] = Column(UtcTime)
+    agent: Named[str | None]
+    step: Named[str | None]
 
 
 class VectorColumns(Scoped):
@@ -233,4 +235,5 @@ Index(None, feedback.c.tenant, feedback.c.user_id, feedback.c.created_at)
 Index(None, feedback.c.run_id)
 Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.sequence)
 Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.encoder)
+Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.superseded_by)
 Index(None, ledger.c.run_id)

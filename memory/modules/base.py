@@ -45,6 +45,7 @@ class Passage:
     trust: float
     created_at: datetime
     tokens: int
+    agent: str | None = None
     relevance: float | None = None
     similarity: float | None = None
     signals: Mapping[Signal, float] = field(default_factory=dict)

@@ -38,12 +38,16 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summing:
-    """The passages kept, the most relevant first, and what was found in them."""
+    """The passages kept, the most relevant first, and what was found in them.
+
+    `first` is the number of the first quote.
+    """
 
     query: str
     passages: tuple[Passage, ...]
     memo_tokens: int
     count_many: CountMany
+    first: int = 1
     entities: Entities = field(default_factory=Entities)
     times: Times = field(default_factory=Times)
     topics: Topics = field(default_factory=Topics)
@@ -107,7 +111,7 @@ def quote(given: Summing, order: Sequence[Passage], notes: Sequence[Note] = ()) 
         (one for one in order if one.id in quotes or one.id in sources),
         key=lambda passage: (passage.created_at, passage.id),
     )
-    numbers = {passage.id: number for number, passage in enumerate(used, start=1)}
+    numbers = {passage.id: number for number, passage in enumerate(used, start=given.first)}
     lines, date = [HEADER], ""
     lines += [NOTED] * bool(noted) + [_noted(one, numbers) for one in noted]
     for passage in used:
@@ -197,7 +201,7 @@ def _quotes(given: Summing, order: Sequence[Passage], page: _Page, spare: int) -
     cut = False
     for passage in order:
         # Its number is not known yet; the widest stands for it.
-        number = _number(len(order), passage)
+        number = _number(given.first + len(order), passage)
         date = () if _date(passage) in dates else (_date(passage),)
         quoted = _quoted(passage.text)
         marks = [QUOTE] * quoted.count("\n")
@@ -255,7 +259,7 @@ def _quoted(text: str) -> str:
 
 def _dates(given: Summing, passages: Sequence[Passage]) -> list[str]:
     """Return what relative words in the passages mean: `[1] yesterday = 7 May 2023`."""
-    numbers = {passage.id: number for number, passage in enumerate(passages, start=1)}
+    numbers = {one.id: number for number, one in enumerate(passages, start=given.first)}
     mentions = (one for one in given.times.mentions if one.relative and one.chunk_id in numbers)
     return [f"[{numbers[one.chunk_id]}] {one.text} = {one.meaning}" for one in mentions]
 
