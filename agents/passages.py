@@ -1,7 +1,8 @@
 """The files of a documents agent, and the passages that they are cut into.
 
 A passage is what stands together under one heading, about as long as the encoder can read. Its
-text is cut out of the file and never changed, so that what is quoted stands there word by word.
+text is cut out of the file (of PDF and HTML, out of its text) and never changed, so that what is
+quoted stands there word by word.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..errors import InvalidInput
+from .extraction import Part, extract
 
 MAX_BYTES = 10_000_000
 PASSAGE_CHARS = 900
@@ -80,33 +82,38 @@ def read_passages(documents: Sequence[str]) -> tuple[Passage, ...]:
     """Read the files that `documents` name and cut them into passages.
 
     Raises:
-        InvalidInput: a file is missing, too large, empty or no UTF-8 text.
+        InvalidInput: a file is missing, too large, empty, or can't be read.
     """
     passages: list[Passage] = []
     for name, file in find_documents(documents).items():
         try:
-            content = file.read_bytes()
-            text = content[: MAX_BYTES + 1].decode("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(
-                f"The document {name!r} can't be read as UTF-8 text: {error}."
-            ) from error
-        if len(content) > MAX_BYTES:
-            raise InvalidInput(
-                f"The document {name!r} is larger than {MAX_BYTES:,} bytes. Split it."
-            )
-        passages += split(name, text)
+            with file.open("rb") as opened:
+                content = opened.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise InvalidInput(f"The document {name!r} can't be read: {error}.") from error
+        passages += passages_of(name, content)
     if not passages:
         raise InvalidInput(f"The documents {', '.join(documents)} hold no text.")
     return tuple(passages)
 
 
-def split(file: str, text: str) -> list[Passage]:
-    """Cut the Markdown of `file`, or its plain text (`.txt`), into passages."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    blocks = _plain_blocks(text) if file.endswith(".txt") else _markdown_blocks(text)
+def passages_of(file: str, content: bytes) -> list[Passage]:
+    """Cut what a file holds into passages; the ending of its name says what it is.
+
+    Raises:
+        InvalidInput: it is too large, or can't be read.
+    """
+    if len(content) > MAX_BYTES:
+        raise InvalidInput(f"The document {file!r} is larger than {MAX_BYTES:,} bytes. Split it.")
+    return [passage for part in extract(file, content) for passage in _split(file, part)]
+
+
+def _split(file: str, part: Part) -> list[Passage]:
+    text = part.text.replace("\r\n", "\n").replace("\r", "\n")
+    blocks = _plain_blocks(text) if part.form == "plain" else _markdown_blocks(text)
+    above = () if part.heading is None else (part.heading,)
     return [
-        Passage(file=file, headings=headings, text=text[start:end].strip())
+        Passage(file=file, headings=(*above, *headings), text=text[start:end].strip())
         for headings, spans in groupby(blocks, key=lambda block: block[0])
         for start, end in _together(text, [span for _, span in spans])
     ]

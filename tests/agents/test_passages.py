@@ -10,9 +10,9 @@ from callboard.agents.passages import (
     PASSAGE_CHARS,
     below,
     find_documents,
+    passages_of,
     read_passages,
     sentences,
-    split,
 )
 from callboard.errors import InvalidInput
 
@@ -48,7 +48,7 @@ the last block
 
 
 def test_passages_stand_under_their_headings_word_by_word() -> None:
-    passages = split("page.md", PAGE)
+    passages = passages_of("page.md", PAGE.encode())
     assert [passage.headings for passage in passages] == [
         (),
         ("Returns",),
@@ -70,7 +70,7 @@ def test_passages_stand_under_their_headings_word_by_word() -> None:
 
 def test_headings_of_a_skipped_level_do_not_hang_below_their_sisters() -> None:
     text = "### Deep\na\n## Higher\nb\n### Below\nc\n# Top\nd\n"
-    assert [passage.headings for passage in split("x.md", text)] == [
+    assert [passage.headings for passage in passages_of("x.md", text.encode())] == [
         ("Deep",),
         ("Higher",),
         ("Higher", "Below"),
@@ -79,14 +79,14 @@ def test_headings_of_a_skipped_level_do_not_hang_below_their_sisters() -> None:
 
 
 def test_plain_text_has_no_headings() -> None:
-    passages = split("notes.txt", "# one\n\ntwo\r\nthree\n")
+    passages = passages_of("notes.txt", ("# one\n\ntwo\r\nthree\n").encode())
     assert [(passage.headings, passage.text) for passage in passages] == [
         ((), "# one\n\ntwo\nthree")
     ]
 
 
 def test_sentences_and_items_are_cut_and_abbreviations_are_not() -> None:
-    returns = split("page.md", PAGE)[1]
+    returns = passages_of("page.md", PAGE.encode())[1]
     assert sentences(returns.text) == [
         "Goods come back within\n30 days.",
         "See Dr. Smith, e.g. in Berlin.",
@@ -103,7 +103,7 @@ text_like = st.text(st.sampled_from("ab .!?\n#-*|1`ÄÜ"), max_size=3000)
 @given(text_like, st.sampled_from(["x.md", "x.txt"]))
 def test_passages_are_pieces_of_the_text_that_are_short_enough(text: str, name: str) -> None:
     position = 0
-    for passage in split(name, text):
+    for passage in passages_of(name, text.encode()):
         position = text.index(passage.text, position) + len(passage.text)
         assert 0 < len(passage.text) <= PASSAGE_CHARS
         cut = sentences(passage.text)
@@ -113,7 +113,7 @@ def test_passages_are_pieces_of_the_text_that_are_short_enough(text: str, name: 
 
 @given(text_like)
 def test_plain_text_is_kept_whole(text: str) -> None:
-    kept = "".join(passage.text for passage in split("x.txt", text))
+    kept = "".join(passage.text for passage in passages_of("x.txt", text.encode()))
     assert "".join(kept.split()) == "".join(text.split())
 
 
