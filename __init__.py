@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .errors import TimedOut as TimedOut
     from .errors import UnknownName as UnknownName
     from .models.scripted import ScriptedModel as ScriptedModel
+    from .values import EVERYONE as EVERYONE
     from .values import AnswerDelta as AnswerDelta
     from .values import Candidate as Candidate
     from .values import Decided as Decided
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .values import Event as Event
     from .values import Exchange as Exchange
     from .values import Feedback as Feedback
+    from .values import Remembered as Remembered
     from .values import Run as Run
     from .values import Scope as Scope
     from .values import Step as Step
@@ -65,6 +67,7 @@ _HOME = {
     ),
     **dict.fromkeys(
         (
+            "EVERYONE",
             "AnswerDelta",
             "Candidate",
             "Decided",
@@ -74,6 +77,7 @@ _HOME = {
             "Event",
             "Exchange",
             "Feedback",
+            "Remembered",
             "Run",
             "Scope",
             "Step",

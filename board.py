@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, TypeVar, Unpa
 
 from .config import Settings, load_settings
 from .errors import InvalidInput
+from .pipelines.board_memory import BoardMemory
 from .pipelines.house import House
 from .pipelines.order import Order, amount_of, make_order
 from .values import (
+    EVERYONE,
     Checkup,
     Decision,
     Event,
@@ -437,6 +439,13 @@ class Board:
         house, scope = self._house, _scope(user=user)
         return house.loop.wait(house.feedback.list(scope, run_id, undone=undone, limit=limit))
 
+    # Memory ------------------------------------------------------------------------------------
+
+    @property
+    def memory(self) -> BoardMemory:
+        """What is remembered: to add to it, search it, change and forget it."""
+        return BoardMemory(lambda: self._house, self._tenant)
+
     # Upkeep ------------------------------------------------------------------------------------
 
     def resume_sync(self) -> tuple[Run, ...]:
@@ -500,4 +509,7 @@ class Board:
 
 
 def _scope(**asking: Unpack[Asking]) -> Scope:
-    return Scope(tenant=TENANT, user=asking.get("user", "local"), session=asking.get("session"))
+    user = asking.get("user", "local")
+    if user == EVERYONE:
+        raise InvalidInput(f"The name {EVERYONE!r} stands for all users. Name one of them.")
+    return Scope(tenant=TENANT, user=user, session=asking.get("session"))

@@ -220,6 +220,32 @@ class ModuleSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """One piece of what is remembered, and where it came from.
+
+    `writer` is "user", the names of agents, or a document; `step` the step of the run `run_id` that
+    wrote it, None: it was given. `trust` is 0..1. It holds from `valid_from` until `expires_at`,
+    and not where it was `superseded_by` another. `similarity` is the cosine with what was searched
+    for, -1..1.
+    """
+
+    id: str
+    text: str
+    writer: str
+    trust: float
+    created_at: datetime
+    tokens: int
+    run_id: str
+    step: str | None = None
+    session: str | None = None
+    agent: str | None = None
+    valid_from: datetime | None = None
+    expires_at: datetime | None = None
+    superseded_by: str | None = None
+    similarity: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleState:
     """What is known before a module runs: the query, and what the modules before it found.
 

@@ -17,6 +17,7 @@ from ..values import (
     Checkup,
     Decision,
     Feedback,
+    Remembered,
     RoutingMetrics,
     Run,
     Step,
@@ -166,6 +167,15 @@ def feedback_json(feedback: Feedback) -> dict[str, JSON]:
         "score": feedback.score,
         "comment": feedback.comment,
         "created_at": feedback.created_at.isoformat(),
+    }
+
+
+def remembered_json(one: Remembered) -> dict[str, JSON]:
+    """Return a piece of memory as one JSON object; null is not known, or does not apply."""
+    instants = ("created_at", "valid_from", "expires_at")
+    return {
+        name: value.isoformat() if name in instants and value is not None else value
+        for name, value in asdict(one).items()
     }
 
 

@@ -69,6 +69,7 @@ class Archive:
                 Turn(writer=names, text=answer, created_at=now, trust=AGENT_TRUST, step=ANSWER_STEP)
             )
         await self.add(scope, run_id, turns)
+        self._embed_soon(scope.everyone)  # if a process that added knowledge died over it
 
     async def add(
         self,
@@ -161,7 +162,7 @@ class Archive:
             )
         row = replace(
             old,
-            id=chunk_id(f"edit-{uuid4().hex}", 0),
+            id=chunk_id(f"edit-{uuid4().hex[:12]}", 0),
             text=chunks[0].text,
             tokens=chunks[0].tokens,
             created_at=turn.created_at,

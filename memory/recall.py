@@ -30,20 +30,15 @@ from .modules.filter import Filtered, Sifting, keep_ranked
 from .modules.purse import Purse
 from .modules.summary import Summing, quote_passages
 from .modules.words import share, stems
-from .shelf import Found, Shelves, holds
+from .shelf import SIMILARITY_FLOOR, Found, Shelves, holds
 from .tiers import build_modules
 
 if TYPE_CHECKING:
     from ..config import MemorySettings
 
-SIMILARITY_FLOOR = 0.25
 SHARE_FLOOR = 0.5
-"""A memory has to do with a query if one of its chunks has this cosine, or this share of its words.
-
-Measured with MiniLM on 20 remembered sentences: queries about them have 0.21 to 0.65 (median 0.52)
-with the right one, queries about anything else 0.08 to 0.34 (median 0.25) with the nearest. The
-floor is low because a memory that is missed costs more than one quoted in vain.
-"""
+"""A memory has to do with a query if one of its chunks has this share of its words, or is as alike
+as SIMILARITY_FLOOR says."""
 CANDIDATES = 64
 """Chunks that the filter is shown. On LoCoMo 0-5 as good as 96, and as all of a conversation."""
 
@@ -156,7 +151,8 @@ class Recall:
 
         With a session only those of it; with an agent only what is for it alone.
         """
-        return await asyncio.to_thread(self._find, scope, query, vector, k)
+        found = await asyncio.to_thread(self._find, scope, query, vector, k)
+        return tuple(one for one in found if one.near)
 
     async def _summed(
         self,
@@ -247,12 +243,7 @@ class Recall:
         untold.sort(key=lambda one: -one.relevance)
         if not any(_has_to_do(one, words) for one in untold):
             return (), ()
-        # No evidence of LoCoMo is lost by leaving out what shares neither meaning nor a word.
-        near = (
-            _passage(one.row, one)
-            for one in untold
-            if one.matched or one.similarity >= SIMILARITY_FLOOR
-        )
+        near = (_passage(one.row, one) for one in untold if one.near)
         return tuple(owners), tuple(islice(near, CANDIDATES))
 
     def _seen(self, owners: Sequence[Scope], passages: Sequence[Passage]) -> Seen:

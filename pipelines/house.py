@@ -53,9 +53,11 @@ if TYPE_CHECKING:
     from ..agents.spec import Agent
     from ..agents.tools import Approver
     from ..memory.archive import Archive
+    from ..memory.recall import Recall
     from ..models.chat import ChatModel
     from ..models.check import ModelCheck
     from .conductor import Conductor
+    from .remembering import MemoryDesk
 
 
 class House:
@@ -90,6 +92,7 @@ class House:
         self._encoder: Encoder | None = None
         self._router: Router | None = None
         self._archive: Archive | None = None
+        self._recall: Recall | None = None
         self._conductor: Conductor | None = None
         self._keeping: asyncio.Task[None] | None = None
 
@@ -210,6 +213,17 @@ class House:
         )
         return await check_models(self.gateway, meter)
 
+    async def memory(self) -> MemoryDesk:
+        """Return the desk of what is remembered."""
+        from .remembering import MemoryDesk
+
+        async with self._building:
+            archive, recall = await self._ready_memory()
+            encoder = await self._ready_encoder()
+        return MemoryDesk(
+            self.store, archive, recall, encoder, self._settings.memory, partial(datetime.now, UTC)
+        )
+
     async def conductor(self) -> Conductor:
         """Return the conductor, and begin to keep its runs."""
         if self._conductor is None:
@@ -276,6 +290,18 @@ class House:
                 )
         return self._router
 
+    async def _ready_memory(self) -> tuple[Archive, Recall]:
+        if self._archive is None or self._recall is None:
+            from ..memory.archive import Archive
+            from ..memory.embedding import Embedder
+            from ..memory.recall import Recall
+
+            settings, clock = self._settings.memory, partial(datetime.now, UTC)
+            embedder = Embedder(self.store, await self._ready_encoder())
+            self._archive = Archive(self.store, embedder, settings, clock)
+            self._recall = Recall(self.store, embedder, settings, clock, self.gateway.cost_usd)
+        return self._archive, self._recall
+
     async def _votes(self, seq: int) -> tuple[Vote, ...]:
         return await self.store.call(self.store.feedback.since, self._tenant, seq)
 
@@ -284,17 +310,11 @@ class House:
         await asyncio.to_thread(import_module, f"{__package__}.conductor")  # LangGraph: 0.7 s
         from ..agents.refining.refiner import Refiner
         from ..agents.runner import AgentRunner
-        from ..memory.archive import Archive
-        from ..memory.embedding import Embedder
-        from ..memory.recall import Recall
         from .conductor import Conductor
         from .turn import Services
 
         encoder = await self._ready_encoder()
-        clock = partial(datetime.now, UTC)
-        embedder = Embedder(self.store, encoder)
-        self._archive = archive = Archive(self.store, embedder, settings.memory, clock)
-        recall = Recall(self.store, embedder, settings.memory, clock, self.gateway.cost_usd)
+        archive, recall = await self._ready_memory()
         return Conductor(
             store=self.store,
             gateway=self.gateway,

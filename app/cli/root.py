@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from ... import __version__
 from ...errors import CallboardError
-from . import agents, ask, bench, database, evaluation, feedback, models, runs, setup, train
+from . import agents, ask, bench, database, evaluation, feedback, memory, models, runs, setup, train
 
 
 class Commands(TyperGroup):
@@ -70,6 +70,7 @@ app.command()(ask.route)
 app.add_typer(agents.commands, name="agents")
 app.add_typer(runs.commands, name="runs")
 app.add_typer(feedback.commands, name="feedback")
+app.add_typer(memory.commands, name="memory")
 app.add_typer(models.commands, name="models")
 app.add_typer(database.commands, name="db")
 app.command("eval")(evaluation.evaluate)

@@ -1,8 +1,10 @@
-"""Draws lists for a terminal: agents, models, checks, and the report of an evaluation."""
+"""Draws lists for a terminal: agents, memory, models, checks, and the report of an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from .drawing import grid, section
 if TYPE_CHECKING:
     from ...agents.registry import Registered
     from ...models.check import ModelCheck
-    from ...values import Feedback, RoutingMetrics
+    from ...values import Feedback, Remembered, RoutingMetrics
 
 STYLES = {"live": "green", "bundled": "green", "ok": "green", "warn": "yellow", "bad": "red"}
 
@@ -136,6 +138,30 @@ def draw_feedback(given: Iterable[Feedback]) -> RenderableType:
         when = f"  {one.created_at.astimezone():%Y-%m-%d %H:%M}  run {one.run_id}  "
         lines += [head, Text(f"{when}{_short(one.query, 60)}{said}", style="dim")]
     return Group(*lines)
+
+
+def draw_memory(found: Iterable[Remembered]) -> RenderableType:
+    """Draw two lines per piece of memory: what it says, then when, whose words and its id."""
+    lines: list[RenderableType] = []
+    for one in found:
+        near = f"{one.similarity:.2f}  " if one.similarity is not None else ""
+        told = [one.id, f"{one.created_at.astimezone():%Y-%m-%d %H:%M}", f"trust {one.trust:g}"]
+        told += [f"session {one.session}"] * (one.session is not None)
+        told += [f"for {one.agent} alone"] * (one.agent is not None)
+        told += ["replaced"] * (one.superseded_by is not None)
+        lines.append(Text(f"{near}{_short(one.text, 200)}"))
+        lines.append(Text(f"  {'  '.join(map(plain, told))}", style="dim"))
+    return Group(*lines)
+
+
+def draw_remembered(one: Remembered) -> RenderableType:
+    """Draw all that is known of one piece of memory."""
+    table = grid(width=[None, None])
+    for name, value in asdict(one).items():
+        if name not in ("id", "text", "similarity") and value is not None:
+            said = f"{value.astimezone():%Y-%m-%d %H:%M}" if isinstance(value, datetime) else value
+            table.add_row(Text(name.replace("_", " "), style="dim"), Text(plain(str(said))))
+    return Group(Text(plain(one.text)), *section(one.id, table)[:-1])
 
 
 def draw_report(report: Mapping[str, Any]) -> RenderableType:

@@ -79,7 +79,7 @@ def test_headings_of_a_skipped_level_do_not_hang_below_their_sisters() -> None:
 
 
 def test_plain_text_has_no_headings() -> None:
-    passages = passages_of("notes.txt", ("# one\n\ntwo\r\nthree\n").encode())
+    passages = passages_of("notes.txt", (b"# one\n\ntwo\r\nthree\n"))
     assert [(passage.headings, passage.text) for passage in passages] == [
         ((), "# one\n\ntwo\nthree")
     ]
