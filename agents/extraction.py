@@ -91,7 +91,7 @@ def _visible(content: bytes) -> str:
 
 def _blocks(soup: BeautifulSoup) -> Iterator[str]:
     """Yield the texts that stand in one block each, in the order of the page."""
-    from bs4 import NavigableString
+    from bs4.element import NavigableString
 
     here, held = None, ""
     for string in soup.find_all(string=True):

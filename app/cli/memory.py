@@ -202,7 +202,11 @@ def forget(
         typer.confirm(f"Forget everything of {', '.join(parts)}?", abort=True, err=True)
     with open_board(ctx) as board:
         memory = board.memory
-        gone = memory.delete_all_sync(**whose) if everything else memory.delete_sync(ids, **whose)
+        gone = (
+            memory.delete_all_sync(**whose)
+            if everything
+            else memory.delete_sync(ids or (), **whose)
+        )
     if as_json:
         emit({"forgotten": gone})
     else:
