@@ -37,7 +37,8 @@ from ..values import (
 from .answering import exact_match, found_share, token_f1
 from .memory_desk import MemoryDesk, Recalled
 from .metrics import Interval, mean_interval, quantile
-from .sets.conversations import Conversation, MemoryQuestion, load_conversations
+from .sets.conversation import Conversation, MemoryQuestion
+from .sets.conversations import load_conversations
 
 FREE = ("none", "full", "naive", "low", "mid")
 """Methods that ask no model where the strategy is `implementation`."""
@@ -89,7 +90,7 @@ Told = Callable[[str, int, int], None]
 
 
 def measure_memory(
-    data: Path, name: str, chosen: Sequence[int], setup: MemorySetup, told: Told
+    data: Path | None, name: str, chosen: Sequence[int], setup: MemorySetup, told: Told
 ) -> dict[str, JSON]:
     """Return `{"rows": [...]}`, a row per method; `chosen` are the numbers of conversations.
 
@@ -113,7 +114,7 @@ def measure_memory(
 
 
 def draw_conversations(
-    data: Path, name: str, chosen: Sequence[int], limit: int | None
+    data: Path | None, name: str, chosen: Sequence[int], limit: int | None
 ) -> list[Conversation]:
     """Read the conversations of these numbers, each with `limit` questions by a fixed draw.
 

@@ -26,7 +26,7 @@ from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder
 from ..store.engine import Store
 from ..values import Memo, MemoryBudget, Reservation, Scope, TierPolicy, Usage, total_cost
-from .sets.conversations import Conversation
+from .sets.conversation import Conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from .memory import MemorySetup, draw_conversations, judge, open_desk, reward
 
 if TYPE_CHECKING:
     from .memory_desk import MemoryDesk
-    from .sets.conversations import Conversation
+    from .sets.conversation import Conversation
 
 
 class MemoryEnvironment:
@@ -81,7 +81,7 @@ class _Choosing:
 
 @contextmanager
 def memory_environment(
-    data: Path, name: str, chosen: Sequence[int], setup: MemorySetup
+    data: Path | None, name: str, chosen: Sequence[int], setup: MemorySetup
 ) -> Iterator[MemoryEnvironment]:
     """Store conversations in a database of their own, and close it in the end.
 

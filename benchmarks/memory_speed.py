@@ -34,7 +34,8 @@ from .machine import describe_machine
 from .memory import MemorySetup, open_desk
 from .memory_desk import MemoryDesk
 from .metrics import quantile
-from .sets.conversations import Conversation, Said, load_conversations
+from .sets.conversation import Conversation, Said
+from .sets.conversations import load_conversations
 
 SIZES = (1000, 100_000)
 EMBEDDED = 2000

@@ -75,7 +75,7 @@ def _folded(tokens: Vectors) -> Vectors:
     if dim <= _FOLDED_DIM:
         return tokens
     padded = np.pad(tokens, ((0, 0), (0, -dim % _FOLDED_DIM)))
-    folded = padded.reshape(n, -1, _FOLDED_DIM).sum(axis=1)
+    folded = padded.reshape(n, padded.shape[1] // _FOLDED_DIM, _FOLDED_DIM).sum(axis=1)
     lengths = np.linalg.norm(folded, axis=1, keepdims=True)
     return np.asarray(folded / np.maximum(lengths, 1e-9), np.float32)
 

@@ -16,6 +16,9 @@ commands = typer.Typer(
 )
 
 
+TIER_SHARES = ("low_share", "mid_share", "high_share")
+
+
 @commands.callback()
 def options() -> None:
     """Measure routing and memory on public data sets."""
@@ -118,17 +121,20 @@ def budget(
     else:
         from .tables import draw_rows
 
-        show(draw_rows(figures["rows"]))
+        names = ("method", "regret", "task_reward", "cost_usd", *TIER_SHARES)
+        show(draw_rows(figures["rows"], names))
 
 
 @commands.command()
 def memory(
     ctx: typer.Context,
     data: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="The folder with the data sets, which are not shipped."),
-    ],
-    name: Annotated[str, typer.Option("--set", metavar="NAME", help="locomo.")] = "locomo",
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder of the data sets that are not shipped."),
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="locomo, or diaries, which is shipped.")
+    ] = "locomo",
     strategy: Annotated[
         Literal["implementation", "reasoning", "capacity"],
         typer.Option(help="What sets the tiers apart."),
@@ -191,4 +197,5 @@ def memory(
     else:
         from .tables import draw_rows
 
-        show(draw_rows(figures["rows"]))
+        names = ("method", "evidence_recall", "answer_in_memo", "f1", "exact", "memo_tokens")
+        show(draw_rows(figures["rows"], (*names, "llm_calls", "cost_usd", "p50_ms", "queries")))

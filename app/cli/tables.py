@@ -231,9 +231,14 @@ def _short(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def draw_rows(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Draw rows of figures as a table; lists and mappings are left to the JSON."""
-    names = [name for name, value in rows[0].items() if not isinstance(value, list | dict)]
+def draw_rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> RenderableType:
+    """Draw rows of figures as a table: those of `names` that any row has, or all single ones."""
+    names = [
+        name
+        for name in names or rows[0]
+        if any(row.get(name) is not None for row in rows)
+        and not isinstance(rows[0].get(name), list | dict)
+    ]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(names):
         table.add_column(name.replace("_", " "), justify="right" if number else "left")

@@ -22,15 +22,17 @@ def options() -> None:
 @commands.command()
 def budget(
     ctx: typer.Context,
-    data: Annotated[
-        Path,
-        typer.Option(metavar="DIR", help="The folder with the data sets, which are not shipped."),
-    ],
     out: Annotated[
         Path,
         typer.Option(metavar="DIR", help="Where the policy, its checkpoint and pictures go."),
     ],
-    name: Annotated[str, typer.Option("--set", metavar="NAME", help="locomo.")] = "locomo",
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder of the data sets that are not shipped."),
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="locomo, or diaries, which is shipped.")
+    ] = "locomo",
     method: Annotated[
         Literal["ppo", "bandit"],
         typer.Option(help="Reinforcement learning of a network, or a contextual bandit."),

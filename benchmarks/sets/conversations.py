@@ -1,83 +1,23 @@
-"""LoCoMo: long conversations of two people, and questions with the turns that answer them."""
+"""The sets of conversations that memory is measured and trained on, by name."""
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from ...errors import ConfigurationError, UnknownName, nearest
-from .files import read_lines
+from ...errors import ConfigurationError, InvalidInput, UnknownName, nearest
+from .conversation import Conversation
+from .diaries import diaries
+from .locomo import locomo
 
-CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop"}
-"""The fifth category of LoCoMo asks for what was never said; it has no answer and is left out."""
-
-_ID = re.compile(r"D(\d+):0*(\d+)")
+MEMORY_SETS = ("locomo", "diaries")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """One turn of a conversation; `id` is unique in it."""
-
-    id: str
-    session: str
-    speaker: str
-    text: str
-    said_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryQuestion:
-    """A question about a conversation, its answer, and the ids of the turns that tell it."""
-
-    id: str
-    text: str
-    answer: str
-    category: str
-    evidence: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
-    """What was said, in its order, and what is asked about it."""
-
-    name: str
-    turns: tuple[Said, ...]
-    questions: tuple[MemoryQuestion, ...]
-
-
-def locomo(data: Path) -> tuple[Conversation, ...]:
-    """LoCoMo (arXiv 2402.17753), conversations 0 to 7, without the fifth category.
-
-    What a shared image shows stands after the words of its turn, as in the paper's own runs.
-    """
-    folder = data / "locomo"
-    turns: dict[str, list[Said]] = defaultdict(list)
-    for row in read_lines(folder, "turns"):
-        turns[row["sample_id"]].append(_said(row))
-    questions: dict[str, list[MemoryQuestion]] = defaultdict(list)
-    for row in read_lines(folder, "qa"):
-        if row["category"] in CATEGORIES:
-            known = {turn.id for turn in turns[row["sample_id"]]}
-            questions[row["sample_id"]].append(_question(row, known))
-    names = [row["sample_id"] for row in read_lines(folder, "conversations")]
-    return tuple(
-        Conversation(name=name, turns=tuple(turns[name]), questions=tuple(questions[name]))
-        for name in names
-    )
-
-
-MEMORY_SETS = {"locomo": locomo}
-
-
-def load_conversations(data: Path, name: str) -> tuple[Conversation, ...]:
-    """Read the conversations of the set `name` from the folder `data`.
+def load_conversations(data: Path | None, name: str) -> tuple[Conversation, ...]:
+    """Return the conversations of the set `name`; those of LoCoMo are read from the folder `data`.
 
     Raises:
         ConfigurationError: the data is not there, or not in the form that is expected.
+        InvalidInput: the set needs a folder, and none is named.
         UnknownName: there is no such set.
     """
     if name not in MEMORY_SETS:
@@ -85,40 +25,17 @@ def load_conversations(data: Path, name: str) -> tuple[Conversation, ...]:
             f"There is no data set {name!r} of conversations{nearest(name, MEMORY_SETS)} "
             f"All: {', '.join(MEMORY_SETS)}."
         )
+    if name == "diaries":
+        return diaries()
+    if data is None:
+        raise InvalidInput(
+            f"The set {name!r} is not shipped. Name the folder that holds it with --data, or use "
+            "the set 'diaries'."
+        )
     try:
-        return MEMORY_SETS[name](data)
+        return locomo(data)
     except (KeyError, TypeError) as error:
         raise ConfigurationError(
             f"The data of {name!r} in {str(data.absolute())!r} is not in the form that is "
             f"expected ({error!r}). Fetch it again."
         ) from error
-
-
-def _said(row: dict[str, Any]) -> Said:
-    caption = row.get("image_caption")
-    text = f"{row['text']} [shares {caption}]" if caption else str(row["text"])
-    return Said(
-        id=_plain_id(row["dia_id"]),
-        session=f"{row['session']}",
-        speaker=row["speaker"],
-        text=text,
-        said_at=datetime.strptime(row["date"], "%I:%M %p on %d %B, %Y").replace(tzinfo=UTC),
-    )
-
-
-def _question(row: dict[str, Any], known: set[str]) -> MemoryQuestion:
-    # Some rows name several turns in one string, or one that does not exist.
-    named = [f"D{one}:{two}" for text in row["evidence"] for one, two in _ID.findall(text)]
-    answer = str(row["answer"])
-    return MemoryQuestion(
-        id=row["qid"],
-        text=row["question"],
-        answer=answer.split(";")[0].strip() if row["category"] == 3 else answer,
-        category=CATEGORIES[row["category"]],
-        evidence=tuple(dict.fromkeys(turn for turn in named if turn in known)),
-    )
-
-
-def _plain_id(text: str) -> str:
-    match = _ID.fullmatch(text)
-    return f"D{match[1]}:{match[2]}" if match else text
