@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..values import (
     JSON,
+    MEMORY_MODULES,
     Checkup,
     Decision,
     Feedback,
@@ -46,6 +47,7 @@ def run_json(run: Run) -> dict[str, JSON]:
         "session": run.scope.session,
         "created_at": run.created_at.isoformat(),
         "decision": decision_json(run.decision) if run.decision else None,
+        "memory": memory_json(run),
         "steps": [step_json(step) for step in run.steps],
         "cost_usd": number(run.cost_usd),
         "known_cost_usd": number(run.known_cost_usd),
@@ -170,6 +172,29 @@ def feedback_json(feedback: Feedback) -> dict[str, JSON]:
     }
 
 
+def memory_json(run: Run) -> dict[str, JSON] | None:
+    """Return what was chosen for each memory module, why, and what it cost; null: none ran."""
+    modules = module_views(run)
+    if not modules:
+        return None
+    memo = memo_of(run)
+    return {
+        "modules": [
+            {
+                "module": one.module,
+                "asked": one.asked,
+                "tier": one.tier,
+                "reason": one.reason,
+                "latency_s": one.latency_s,
+                "usage": usage_json(_together(one.usages)),
+            }
+            for one in modules
+        ],
+        "memo_tokens": memo.get("tokens"),
+        "chunk_ids": memo.get("chunk_ids", []),
+    }
+
+
 def remembered_json(one: Remembered) -> dict[str, JSON]:
     """Return a piece of memory as one JSON object; null is not known, or does not apply."""
     instants = ("created_at", "valid_from", "expires_at")
@@ -214,6 +239,42 @@ def step_tree(run: Run) -> tuple[Node, ...]:
     return tuple(node(step) for step in below.get(None, ()))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleView:
+    """One memory module of a run: the tier that was chosen, the one it was done at, and why."""
+
+    module: str
+    asked: str
+    tier: str
+    reason: str
+    latency_s: float | None
+    usages: tuple[Usage, ...]
+
+
+def module_views(run: Run) -> tuple[ModuleView, ...]:
+    """Return the memory modules that ran, in their order; none where the outputs are not read."""
+    found = {
+        node.step.name: ModuleView(
+            module=node.step.name,
+            asked=output["asked"] or output["tier"],
+            tier=output["tier"],
+            reason=output["reason"],
+            latency_s=node.step.latency_s,
+            usages=tuple(node.usages()),
+        )
+        for top in step_tree(run)
+        for node in top.children
+        if isinstance(output := node.step.output, dict) and {"tier", "asked"} <= output.keys()
+    }
+    return tuple(found[name] for name in MEMORY_MODULES if name in found)
+
+
+def memo_of(run: Run) -> dict[str, Any]:
+    """Return the memo that all agents were given, as it was recorded."""
+    outputs = (step.output for step in run.steps if step.name == "recall" and step.agent is None)
+    return next((output for output in outputs if isinstance(output, dict)), {})
+
+
 def run_cost_text(run: Run) -> str:
     """Return a run's cost in words; what is known and what is not are kept apart."""
     return cost_text(tuple(step.usage for step in run.steps))
@@ -256,6 +317,14 @@ def tokens_text(usages: tuple[Usage, ...]) -> str:
     if read == written == 0:
         return ""
     return f"{'?' if read is None else read} > {'?' if written is None else written}"
+
+
+def _together(usages: tuple[Usage, ...]) -> Usage:
+    return Usage(
+        input_tokens=_sum([usage.input_tokens for usage in usages]),
+        output_tokens=_sum([usage.output_tokens for usage in usages]),
+        cost_usd=total_cost(usages),
+    )
 
 
 def _sum(counts: list[int | None]) -> int | None:

@@ -12,8 +12,11 @@ from rich.text import Text
 
 from ...values import Decision, Run
 from ..views import (
+    ModuleView,
     Node,
     cost_text,
+    memo_of,
+    module_views,
     money_text,
     plain,
     run_cost_text,
@@ -29,7 +32,7 @@ MARKS = {"done": "", "failed": "failed", "cancelled": "cancelled", "running": "r
 
 
 def draw_run(run: Run) -> RenderableType:
-    """Draw a whole run: the query, the answer, the decision, the steps and the total."""
+    """Draw a whole run: query, answer, decision, memory, steps and total."""
     answer = run.answer or run.error or f"(no answer: {run.status})"
     style = "" if run.status == "done" else "red"
     parts = [
@@ -38,6 +41,8 @@ def draw_run(run: Run) -> RenderableType:
     ]
     if run.decision is not None:
         parts += section("Decision", draw_decision(run.decision))
+    if modules := module_views(run):
+        parts += section("Memory", draw_modules(run, modules))
     if run.steps:
         parts += section("Steps", draw_steps(run))
     parts += section("Total", Text(total_line(run)))
@@ -94,6 +99,22 @@ def draw_candidates(decision: Decision) -> RenderableType:
     if len(shown) == len(ranked):
         return table
     return Group(table, Text(f"  and {len(ranked) - len(shown)} more", style="dim"))
+
+
+def draw_modules(run: Run, modules: Iterable[ModuleView]) -> RenderableType:
+    """Draw the tier of each memory module, what it cost, and why it was chosen."""
+    table = grid(width=[None, None, 9, None], right=(2,))
+    for one in modules:
+        tier = one.tier if one.tier == one.asked else f"{one.asked}, done at {one.tier}"
+        table.add_row(
+            Text(one.module),
+            Text(tier, style="" if one.tier == one.asked else "yellow"),
+            Text(cost_text(one.usages), style="dim"),
+            Text(plain(one.reason), style="dim"),
+        )
+    memo = memo_of(run)
+    told = f"The memo has {memo.get('tokens', 0)} tokens of {len(memo.get('chunk_ids', ()))} pieces"
+    return Group(table, Text(f"{told} of memory.", style="dim"))
 
 
 def draw_steps(run: Run) -> RenderableType:

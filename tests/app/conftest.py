@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -91,3 +92,24 @@ def run() -> Run:
         decision=decision,
         steps=steps,
     )
+
+
+@pytest.fixture
+def remembering(run: Run) -> Run:
+    """Return the run with a recall: its filter asked a model, its summary was done a tier lower."""
+    memo = {"text": "…", "chunk_ids": ["a.0000", "b.0001"], "tokens": 40, "tiers": {}}
+    usage = Usage(input_tokens=300, output_tokens=20, cost_usd=Decimal("0.0005"))
+    high, fallen = "The caller asked for high memory.", "summary failed at 'high': nonsense."
+    more = (
+        step(10, "recall", output=memo),
+        module_step(11, "filter", asked="high", tier="high", reason=high),
+        step(12, "call", parent_id="s11", model="main", usage=usage),
+        module_step(13, "summary", asked="high", tier="mid", reason=f"{high} {fallen}"),
+        step(14, "recall", agent="calendar", output={**memo, "tokens": 90}),
+    )
+    return replace(run, steps=(*run.steps, *more))
+
+
+def module_step(number: int, name: str, **output: str) -> Step:
+    """Return a memory module's step below the recall."""
+    return step(number, name, parent_id="s10", output={"found": {}, **output})

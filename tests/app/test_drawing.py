@@ -173,3 +173,14 @@ def test_an_answer_that_was_not_streamed_is_written_at_the_end() -> None:
     with LiveTurn(out, err) as show:
         show(Done(status="done", answer="Nobody can do that."))
     assert out.file.getvalue() == "Nobody can do that.\n"  # type: ignore[attr-defined]
+
+
+def test_the_tiers_of_memory_are_drawn_with_their_reasons(remembering: Run, draw: Draw) -> None:
+    text = draw(draw_run(remembering))
+    assert max(map(len, text.splitlines())) <= 80
+    memory = text[text.index("Memory") : text.index("Steps")]
+    words = " ".join(memory.split())
+    assert "filter high $0.0005 The caller asked for high memory." in words
+    assert "summary  high, done at mid" in memory
+    assert "failed at 'high'" in words
+    assert "The memo has 40 tokens of 2 pieces of memory." in memory

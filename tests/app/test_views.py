@@ -111,3 +111,15 @@ def test_durations_are_written_shortly(seconds: float | None, text: str) -> None
 
 def test_no_answer_can_steer_a_terminal() -> None:
     assert plain("a\x1b[31mb\x07\r\nc\td\x9b2J") == "a[31mb\nc\td2J"
+
+
+def test_a_run_says_which_memory_was_chosen_why_and_what_it_cost(
+    run: Run, remembering: Run
+) -> None:
+    assert run_json(run)["memory"] is None
+    found = json.loads(json.dumps(run_json(remembering)["memory"]))
+    assert (found["memo_tokens"], found["chunk_ids"]) == (40, ["a.0000", "b.0001"])
+    first, second = found["modules"]
+    assert (first["module"], first["asked"], first["tier"]) == ("filter", "high", "high")
+    assert first["usage"] == {"input_tokens": 300, "output_tokens": 20, "cost_usd": 0.0005}
+    assert (second["asked"], second["tier"], second["usage"]["cost_usd"]) == ("high", "mid", 0)
