@@ -3,11 +3,11 @@
     python -m callboard.benchmarks.memory_speed --data DIR [--sizes 1000,100000] [--queries N]
         [--memo-tokens N] [--json]
 
-The chunks are turns of LoCoMo; where there are not enough, halves of two turns make another one,
-with the mean of their vectors. The queries are LoCoMo's questions, embedded beforehand, as the
-router has done when a turn recalls. Adding is measured on turns that were never seen:
-`acknowledged` is how many a second are stored for good, `embedded` how many a second the encoder
-reads in the background.
+The chunks are turns of LoCoMo's conversations 0 to 3; where there are not enough, halves of two
+turns make another one, with the mean of their vectors. The queries are the questions about them,
+embedded beforehand, as the router has done when a turn recalls. Adding is measured on turns that
+were never seen: how many a second are stored for good, 30 at a time and two at a time (as a turn of
+a board is), and how many the encoder reads in the background.
 """
 
 from __future__ import annotations
@@ -38,9 +38,8 @@ from .sets.conversation import Conversation, Said
 from .sets.conversations import load_conversations
 
 SIZES = (1000, 100_000)
-EMBEDDED = 2000
-"""Turns that the encoder reads; what is beyond is made of them."""
-ADDED = 300
+CONVERSATIONS = 4
+ADDED, AT_A_TIME = 300, (30, 2)
 _STORED_AT_ONCE = 2000
 """Chunks of one transaction while a large memory is filled; adding is measured apart."""
 _TIERS: tuple[Tier, ...] = ("low", "mid")
@@ -48,19 +47,21 @@ _TIERS: tuple[Tier, ...] = ("low", "mid")
 
 def measure(
     turns: Sequence[Said],
+    new: Sequence[Said],
     questions: Sequence[str],
     sizes: Sequence[int],
     memo_tokens: int,
     told: Callable[[str], None],
 ) -> list[dict[str, JSON]]:
-    """Return a row per size; the last turns are those whose adding is measured."""
+    """Return a row per size; adding is measured on `new` turns."""
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
         setup = MemorySetup(memo_tokens=memo_tokens, replies=Path(folder) / "replies.db")
-        return asyncio.run(_measure(turns, questions, sizes, setup, Path(folder), told))
+        return asyncio.run(_measure(turns, new, questions, sizes, setup, Path(folder), told))
 
 
 async def _measure(
     turns: Sequence[Said],
+    new: Sequence[Said],
     questions: Sequence[str],
     sizes: Sequence[int],
     setup: MemorySetup,
@@ -70,9 +71,8 @@ async def _measure(
     desk = open_desk(setup, folder)
     try:
         told("storing and embedding")
-        base = turns[:EMBEDDED]
-        await desk.store_all([_conversation("base", base)])
-        rates = await _adding(desk, turns[-ADDED:])
+        await desk.store_all([_conversation("base", turns)])
+        rates = await _adding(desk, new)
         rows: list[dict[str, JSON]] = []
         for size in sizes:
             told(f"{size} chunks: storing")
@@ -97,17 +97,18 @@ async def _measure(
 
 
 async def _adding(desk: MemoryDesk, turns: Sequence[Said]) -> dict[str, JSON]:
-    """Return how many turns a second are stored, two by two as runs store them, and embedded."""
-    started = time.perf_counter()
-    for number in range(0, len(turns), 2):
-        await desk.store_one(_conversation(f"added-{number}", turns[number : number + 2]))
-    stored_s = time.perf_counter() - started
-    await desk.settle()
-    embedded_s = time.perf_counter() - started
-    return {
-        "acknowledged_per_s": round(len(turns) / stored_s),
-        "embedded_per_s": round(len(turns) / embedded_s),
-    }
+    rates: dict[str, JSON] = {}
+    for some in AT_A_TIME:
+        started = time.perf_counter()
+        for number in range(0, len(turns), some):
+            said = [replace(turn, session="s") for turn in turns[number : number + some]]
+            await desk.store_one(_conversation(f"added-{some}-{number}", said))
+        rates[f"stored_per_s_{some}_at_a_time"] = round(
+            len(turns) / (time.perf_counter() - started)
+        )
+        await desk.settle()
+        rates["embedded_per_s"] = round(len(turns) / (time.perf_counter() - started))
+    return rates
 
 
 def _conversation(name: str, turns: Sequence[Said]) -> Conversation:
@@ -160,12 +161,16 @@ def main() -> int:
     except CallboardError as error:
         console.print(f"Error: {error}", style="red", markup=False)
         return 1
-    turns = [turn for one in conversations for turn in one.turns]
-    questions = [question.text for one in conversations for question in one.questions]
+    known, others = conversations[:CONVERSATIONS], conversations[CONVERSATIONS:]
+    questions = [question.text for one in known for question in one.questions]
     drawn = random.Random(0).sample(questions, min(asked.queries, len(questions)))
+    turns, new = (
+        [replace(turn, session=f"{one.name}-{turn.session}") for one in part for turn in one.turns]
+        for part in (known, others)
+    )
     sizes = [int(size) for size in asked.sizes.split(",")]
     with console.status("Starting") as status:
-        rows = measure(turns, drawn, sizes, asked.memo_tokens, status.update)
+        rows = measure(turns, new[:ADDED], drawn, sizes, asked.memo_tokens, status.update)
     if asked.json:
         print(json.dumps({"machine": describe_machine(), "rows": rows}, indent=2))
     else:

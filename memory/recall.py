@@ -222,21 +222,24 @@ class Recall:
     def _any_own(self, scope: Scope, agent: str) -> bool:
         return any(self._shelves.of(one).has(agent) for one in (scope.owner, scope.everyone))
 
-    def _find(self, scope: Scope, query: str, vector: Vectors, k: int) -> tuple[Found, ...]:
+    def _find(self, scope: Scope, query: str, vector: Vectors, k: int) -> list[Found]:
         now = self._clock()
-        shelf = self._shelves.of(scope.owner)
-        return tuple(shelf.find(scope, query, vector, k=k, now=now, days=named_days(query, now)))
+        return self._shelves.of(scope.owner).find(
+            scope, query, vector, k=k, now=now, days=named_days(query, now)
+        )
 
     def _search(
         self, scope: Scope, query: str, vector: Vectors, told: frozenset[str]
     ) -> tuple[tuple[Scope, ...], tuple[Passage, ...]]:
         """Return the best candidates and whose they are; none if nothing has to do with it."""
-        words = stems(query)
+        words, now = stems(query), self._clock()
+        days = named_days(query, now)
         k = CANDIDATES + _CHUNKS_OF_A_RUN * len(told)
         owners: list[Scope] = []
         untold: list[Found] = []
         for owner in (scope.owner, scope.everyone):
-            some = self._find(replace(owner, agent=scope.agent), query, vector, k)
+            meant = replace(owner, agent=scope.agent)
+            some = self._shelves.of(owner).find(meant, query, vector, k=k, now=now, days=days)
             if some:
                 owners.append(owner)
             untold += [one for one in some if one.row.run_id not in told]

@@ -104,6 +104,8 @@ class Shelf:
             if self._pending:
                 self._embed()
             found = self._search(scope, query, vector, k, days)
+        if not found:
+            return []
         rows = self._store.chunks.get(self._owner, tuple(found))
         return [found[row.id](row) for row in rows if holds(row, now)]
 
