@@ -67,7 +67,6 @@ class Recall:
         clock: Callable[[], datetime],
         price: Price = unpriced,
     ) -> None:
-        self._store = store
         self._embedder = embedder
         self._settings = settings
         self._clock = clock
@@ -280,7 +279,7 @@ class Recall:
         now = self._clock()
         follows: dict[str, list[Passage]] = {}
         last: list[Passage] = []
-        rows = (row for owner in owners for row in self._store.chunks.get(owner, wanted))
+        rows = (row for owner in owners for row in self._shelves.of(owner).rows(wanted))
         for row in rows:
             near = beside[row.id]
             if row.trust == near.trust or row.agent != near.agent or not holds(row, now):

@@ -1,8 +1,8 @@
 """The shelf of one user: indexes over the chunks of that user, in step with the database.
 
-The database is the truth and the indexes a help to find in it: what is found is read from the
-database again, so that a chunk which anybody deleted can't come back. Other processes' chunks are
-seen by the memory's mark, which one cheap SELECT reads before every search.
+The database is the truth and the indexes a help to find in it. Other processes' chunks are seen by
+the memory's mark, which one cheap SELECT reads before every search; once anything was deleted or
+replaced, by anybody, nothing that was read before is believed.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ Measured with MiniLM on 20 remembered sentences: queries about them have 0.21 to
 with the right one, queries about anything else 0.08 to 0.34 (median 0.25) with the nearest. The
 floor is low because a memory that is missed costs more than one quoted in vain.
 """
+
+MOST_ROWS = 2048
+"""Chunks of a user that are kept as they were read: the same ones are found again and again."""
 
 _READ_AT_ONCE = 2_000
 _EMBEDDED_AT_ONCE = 32
@@ -77,6 +80,7 @@ class Shelf:
         self._columns = Columns()
         self._pending: dict[str, None] = {}
         self._layout: tuple[Numbers, Numbers, Layout] | None = None
+        self._rows: OrderedDict[str, ChunkRow] = OrderedDict()
 
     def has(self, agent: str) -> bool:
         """Return whether anything is for this agent alone."""
@@ -104,10 +108,25 @@ class Shelf:
             if self._pending:
                 self._embed()
             found = self._search(scope, query, vector, k, days)
-        if not found:
-            return []
-        rows = self._store.chunks.get(self._owner, tuple(found))
+            rows = self._read(tuple(found))
         return [found[row.id](row) for row in rows if holds(row, now)]
+
+    def rows(self, ids: Sequence[str]) -> list[ChunkRow]:
+        """Return the chunks in the order of `ids`, without those that are not there."""
+        with self._lock:
+            self._follow()
+            return self._read(ids)
+
+    def _read(self, ids: Sequence[str]) -> list[ChunkRow]:
+        missing = [id_ for id_ in ids if id_ not in self._rows]
+        if missing:
+            self._rows |= ((row.id, row) for row in self._store.chunks.get(self._owner, missing))
+        found = [self._rows[id_] for id_ in ids if id_ in self._rows]
+        for row in found:
+            self._rows.move_to_end(row.id)
+        while len(self._rows) > MOST_ROWS:
+            self._rows.popitem(last=False)
+        return found
 
     def _search(
         self, scope: Scope, query: str, vector: Vectors, k: int, days: Sequence[Days]
@@ -171,6 +190,7 @@ class Shelf:
         self._mark = Mark(sequence=self._mark.sequence, erasures=mark.erasures)
 
     def _forget(self) -> None:
+        self._rows.clear()
         left = self._store.chunks.ids(self._owner)
         gone = [id_ for id_ in self._lexical.slots.ids if id_ not in left]
         self._lexical.remove(gone)

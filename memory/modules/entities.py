@@ -14,8 +14,8 @@ from pydantic import Field
 from ...errors import ConfigurationError
 from ...values import ModuleSpec
 from .asking import Answer, Question, cited
-from .base import Outcome, Passage, Reading, Worked
-from .words import STOP_WORDS, stems
+from .base import Outcome, Reading, Worked
+from .words import REMEMBERED, STOP_WORDS, stems
 
 Kind: TypeAlias = Literal["name", "quoted", "identifier"]
 
@@ -69,7 +69,7 @@ def find_entities(given: Reading) -> Entities:
     found: dict[str, tuple[str, Kind, dict[str, None]]] = {}
     doubtful: list[tuple[str, str]] = []
     for passage in given.passages:
-        for text, kind, sure in _named(passage):
+        for text, kind, sure in _named(passage.text):
             key = text.casefold()
             if not sure:
                 doubtful.append((key, passage.id))
@@ -84,9 +84,13 @@ def find_entities(given: Reading) -> Entities:
     return _ordered(entities)
 
 
-def _named(passage: Passage) -> Iterator[tuple[str, Kind, bool]]:
+@lru_cache(REMEMBERED)
+def _named(text: str) -> tuple[tuple[str, Kind, bool], ...]:
     # The writers' names in front of the turns are known without looking.
-    text = _LABEL.sub("", passage.text)
+    return tuple(_names(_LABEL.sub("", text)))
+
+
+def _names(text: str) -> Iterator[tuple[str, Kind, bool]]:
     for match in _QUOTED.finditer(text):
         yield match[1].strip(), "quoted", True
     for match in _IDENTIFIER.finditer(text):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from calendar import day_abbr, day_name, month_abbr, month_name
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta
 from pydantic import Field
@@ -17,7 +18,8 @@ from pydantic import Field
 from ...values import ModuleSpec
 from ..chunks import day
 from .asking import Answer, Question, cited
-from .base import Outcome, Passage, Reading, Worked
+from .base import Outcome, Reading, Worked
+from .words import REMEMBERED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,29 +218,32 @@ def _plain(text: str) -> str:
 
 def find_times(given: Reading) -> Times:
     """Find what the rules know: ISO and English dates, clock times, and words like "3 days ago"."""
-    return Times(mentions=tuple(one for passage in given.passages for one in _mentions(passage)))
+    mentions = [
+        TimeMention(text=text, value=value, relative=relative, chunk_id=passage.id)
+        for passage in given.passages
+        for text, value, relative in _told(passage.text, passage.created_at.date())
+    ]
+    return Times(mentions=tuple(mentions))
 
 
-def _mentions(passage: Passage) -> Iterator[TimeMention]:
-    if not _PROMISING.search(passage.text):
-        return
-    said = passage.created_at.date()
+@lru_cache(REMEMBERED)
+def _told(text: str, said: date) -> tuple[tuple[str, str, bool], ...]:
+    """Return the words of each time, what they mean, and whether that depends on `said`."""
+    if not _PROMISING.search(text):
+        return ()
     taken: set[int] = set()
-    found: list[tuple[int, TimeMention]] = []
+    found: list[tuple[int, tuple[str, str, bool]]] = []
     for pattern, meaning in _RULES:
-        for match in pattern.finditer(passage.text):
+        for match in pattern.finditer(text):
             place = range(*match.span())
             if taken.intersection(place) or (value := meaning(match, said)) is None:
                 continue
             taken.update(place)
             # A clock time is no date; a date whose year was not said was told from the passage's.
             relative = value[:4].isdigit() and value[:4] not in match[0]
-            mention = TimeMention(
-                text=_plain(match[0]), value=value, relative=relative, chunk_id=passage.id
-            )
-            found.append((match.start(), mention))
+            found.append((match.start(), (_plain(match[0]), value, relative)))
     seen = sorted(found, key=lambda pair: pair[0])
-    yield from dict.fromkeys(mention for _, mention in seen)
+    return tuple(dict.fromkeys(told for _, told in seen))
 
 
 class _Named(Answer):

@@ -21,11 +21,11 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 _WORD = re.compile(r"\w+(?:['’.,:/-]\w+)*")
 
-_REMEMBERED = 4096
-"""Texts whose words are kept: several modules read the same passages, query after query."""
+REMEMBERED = 4096
+"""Texts of which it is kept what was found: the same passages are read query after query."""
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(REMEMBERED)
 def content_words(text: str) -> tuple[str, ...]:
     """Return the words in lower case and in their order, without stop words and single letters."""
     found = (word.casefold().replace("’", "'") for word in _WORD.findall(text))
