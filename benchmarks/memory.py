@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import MemorySettings, load_settings
+from ..config import MemorySettings, Settings, load_settings
 from ..errors import InvalidInput
 from ..memory.chunks import dated
 from ..models.chat import ChatModel
+from ..models.prices import read_prices
 from ..router.budget import FixedPolicy, LearnedPolicy, RandomPolicy, load_any_policy
 from ..values import (
     JSON,
@@ -154,7 +155,7 @@ async def _measure(
 
 def open_desk(setup: MemorySetup, folder: Path) -> MemoryDesk:
     """Return a desk for the setup, with its database in `folder`."""
-    settings = load_settings(setup.config)
+    settings = _priced(load_settings(setup.config))
     memory = settings.memory.model_copy(
         update={
             "memo_tokens": setup.memo_tokens,
@@ -165,6 +166,18 @@ def open_desk(setup: MemorySetup, folder: Path) -> MemoryDesk:
     )
     replies = setup.replies or settings.cache_dir / "bench" / "replies.db"
     return MemoryDesk(settings, memory, folder / "memory.db", replies=replies, models=setup.models)
+
+
+def _priced(settings: Settings) -> Settings:
+    """Return the settings with the paper's prices for models of its names that have none."""
+    prices, _ = read_prices(Path(__file__).parent / "data" / "prices.yaml")
+    models = {
+        name: model.model_copy(update={"price": prices[name]})
+        if name in prices and model.price is None
+        else model
+        for name, model in settings.models.items()
+    }
+    return settings.model_copy(update={"models": models})
 
 
 def _policies(setup: MemorySetup, desk: MemoryDesk) -> dict[str, TierPolicy]:

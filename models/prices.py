@@ -27,6 +27,16 @@ _TOOLS_TOKENS = 512
 """Covers the instructions that chat templates write around offered tools."""
 
 
+def read_prices(file: Path) -> tuple[dict[str, PriceSettings], str]:
+    """Return the prices of a dated file by name, and its date."""
+    data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    prices = {
+        name: PriceSettings(input_per_million=Decimal(read), output_per_million=Decimal(written))
+        for name, (read, written) in data["usd_per_million_tokens"].items()
+    }
+    return prices, str(data["date"])
+
+
 class PriceBook:
     """Prices by LiteLLM's model string, in US dollars per million tokens."""
 
@@ -37,15 +47,8 @@ class PriceBook:
     @classmethod
     def bundled(cls) -> PriceBook:
         """Return the prices that are shipped with Callboard."""
-        text = Path(__file__).with_name("prices.yaml").read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
-        prices = {
-            model: PriceSettings(
-                input_per_million=Decimal(read), output_per_million=Decimal(written)
-            )
-            for model, (read, written) in data["usd_per_million_tokens"].items()
-        }
-        return cls(prices, date=str(data["date"]))
+        prices, date = read_prices(Path(__file__).with_name("prices.yaml"))
+        return cls(prices, date=date)
 
     def price(self, settings: ModelSettings) -> PriceSettings | None:
         """Return what the model costs, or None where that is not known.

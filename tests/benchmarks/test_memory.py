@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from callboard.app.cli import app
 from callboard.benchmarks.answering import exact_match, found_share, token_f1
-from callboard.benchmarks.memory import MemorySetup, measure_memory
+from callboard.benchmarks.memory import MemorySetup, measure_memory, open_desk
 from callboard.benchmarks.memory_environment import memory_environment
 from callboard.benchmarks.memory_speed import measure as measure_speed
 from callboard.benchmarks.sets.conversations import load_conversations
@@ -200,6 +201,20 @@ def test_the_command_prints_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "f1" not in drawn
     wrong = CliRunner().invoke(app, [*base, "--methods", "lwo"])
     assert (wrong.exit_code, "lwo" in wrong.stderr) == (2, True)
+
+
+def test_models_without_a_price_cost_what_the_paper_charges(tmp_path: Path) -> None:
+    config = tmp_path / "callboard.toml"
+    config.write_text(
+        '[models.small]\nmodel = "openai/a"\n[models.large]\nmodel = "openai/b"\n'
+        "price = { input_per_million = 7, output_per_million = 8 }\n",
+        encoding="utf-8",
+    )
+    models = {name: ScriptedModel(lambda request: "{}") for name in ("small", "large")}
+    desk = open_desk(no_replies(tmp_path, config=config, models=models), tmp_path)
+    assert desk.gateway.cost_usd("small", 1_000_000, 1_000_000) == Decimal("0.12")
+    assert desk.gateway.cost_usd("large", 1_000_000, 1_000_000) == 15
+    asyncio.run(desk.close())
 
 
 # Training ----------------------------------------------------------------------------------------
