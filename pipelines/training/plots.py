@@ -38,9 +38,9 @@ def draw_learning(history: Sequence[Progress], file: Path) -> None:
     for place, tier in enumerate(TIERS):
         below.plot(batches, [one.shares[place] for one in history], label=tier)
     below.set_ylabel("share of tiers")
-    below.set_ylim(0, 1)
+    below.set_ylim(-0.03, 1.03)
     below.set_xlabel("batch of queries")
-    below.legend(loc="upper right", ncols=len(TIERS))
+    below.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(TIERS), frameon=False)
     _save(figure, file)
 
 
