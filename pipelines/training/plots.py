@@ -48,9 +48,12 @@ def draw_frontier(points: Mapping[str, Played], file: Path) -> None:
     """Draw what each policy gains and costs; better is up and to the left."""
     figure = _figure()
     axes = figure.subplots()
+    named: dict[tuple[float, float], list[str]] = {}
     for name, point in points.items():
-        axes.scatter([point.cost_usd], [point.reward], color=_colour(name))
-        axes.annotate(name, (point.cost_usd, point.reward), (5, 4), textcoords="offset points")
+        named.setdefault((point.cost_usd, point.reward), []).append(name)
+    for place, names in named.items():
+        axes.scatter(*place, color=_colour(names))
+        axes.annotate("\n".join(names), place, (6, 0), textcoords="offset points", va="center")
     learned = sorted((p.cost_usd, p.reward) for name, p in points.items() if "learned" in name)
     axes.plot(*zip(*learned, strict=True), color="tab:blue", linewidth=0.8) if learned else None
     axes.set_xlabel("US dollars a query")
@@ -59,8 +62,8 @@ def draw_frontier(points: Mapping[str, Played], file: Path) -> None:
     _save(figure, file)
 
 
-def _colour(name: str) -> str:
-    return "tab:blue" if "learned" in name else "tab:gray"
+def _colour(names: Sequence[str]) -> str:
+    return "tab:blue" if any("learned" in name for name in names) else "tab:gray"
 
 
 def _figure() -> Any:
