@@ -10,7 +10,7 @@ from ..values import ModuleSpec, Tier
 from .chunks import CountMany
 from .modules import entities, notes, parsed_times, summary, times, topics
 from .modules import filter as filtering
-from .modules.asking import Asked, Model, Price, Question, Thinking
+from .modules.asking import Asked, AskedBeside, Finding, Model, Price, Question, Thinking
 from .modules.base import Module, Reading, Rules, Work
 from .modules.entities import Entities
 from .modules.filter import Filtered, Judging, Reranked, Sifting
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+Found = TypeVar("Found", bound=Finding)
 
 _THINKING: Mapping[Tier, Thinking] = {"low": "direct", "mid": "steps", "high": "plan"}
 
@@ -58,21 +59,21 @@ def build_modules(settings: MemorySettings, price: Price, count_many: CountMany)
             entities.RETURNS,
             Rules(entities.find_entities),
             names,
-            _asked(entities.ASKED, models),
+            _beside(_asked(entities.ASKED, models), names),
         ),
         times=_module(
             times.SPEC,
             times.RETURNS,
             Rules(times.find_times),
             Rules(parsed_times.parse_times),
-            _asked(times.ASKED, models),
+            _beside(_asked(times.ASKED, models), Rules(parsed_times.parse_times)),
         ),
         topics=_module(
             topics.SPEC,
             topics.RETURNS,
             Rules(topics.find_topics),
             Rules(topics.find_relevant_topics),
-            _asked(topics.ASKED, models),
+            _beside(_asked(topics.ASKED, models), Rules(topics.find_relevant_topics)),
         ),
         summary=_module(
             summary.SPEC,
@@ -107,6 +108,12 @@ def _asked(
     question: Question[In, Any, Out], models: Mapping[Tier, Model]
 ) -> dict[Tier, Work[In, Out]]:
     return {tier: Asked(question, model) for tier, model in models.items()}
+
+
+def _beside(
+    asked: Mapping[Tier, Work[In, Found]], rules: Work[In, Found]
+) -> dict[Tier, Work[In, Found]]:
+    return {tier: AskedBeside(one, rules) for tier, one in asked.items()}
 
 
 def _module(

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,7 +22,7 @@ from ...errors import BadModelOutput
 from ...models.chat import ChatRequest, Message
 from ...models.journal import Journal
 from ..chunks import CountMany, day
-from .base import Passage, Worked
+from .base import Passage, Work, Worked
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -123,6 +123,34 @@ class Asked(Generic[In, Reply, Out]):
             max_tokens=ANSWER_TOKENS[thinking],
             json_schema=_schema(question.reply, thinking),
         )
+
+
+class Finding(Protocol):
+    """What a module found, to which more can be added."""
+
+    def with_more(self, more: Self) -> Self:
+        """Return these, and those of `more` that are not among them."""
+
+
+Found = TypeVar("Found", bound=Finding)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedBeside(Generic[In, Found]):
+    """Asks a model, and keeps what rules find beside it: a model reads the best passages only."""
+
+    asked: Work[In, Found]
+    rules: Work[In, Found]
+
+    async def run(self, given: In, journal: Journal) -> Worked[Found]:
+        """Return what the model found, and what the rules did besides. Raises as asking does."""
+        worked = await self.asked.run(given, journal)
+        ruled = await self.rules.run(given, journal)
+        return replace(worked, found=worked.found.with_more(ruled.found))
+
+    def most_usd(self, given: In) -> Decimal | None:
+        """Return the price of asking."""
+        return self.asked.most_usd(given)
 
 
 def shown(passages: Sequence[Passage]) -> str:

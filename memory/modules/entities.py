@@ -41,6 +41,12 @@ class Entities:
         """The names, as a policy reads them."""
         return tuple(entity.text for entity in self.entities)
 
+    def with_more(self, more: Entities) -> Entities:
+        """Return these, and those of `more` that have other names."""
+        known = {one.text.casefold() for one in self.entities}
+        new = (one for one in more.entities if one.text.casefold() not in known)
+        return Entities(entities=(*self.entities, *new))
+
 
 _QUOTED = re.compile(r"[\"“«]([^\"“”«»\n]{2,60})[\"”»]")
 _IDENTIFIER = re.compile(

@@ -61,6 +61,18 @@ class Times:
         """One line for each, as a policy reads them."""
         return tuple(" ".join((m.text, "=", m.meaning, m.event)).strip() for m in self.mentions)
 
+    def with_more(self, more: Times) -> Times:
+        """Return these, and those of `more` that are of other words of a passage."""
+        known: dict[str, list[str]] = {}
+        for one in self.mentions:
+            known.setdefault(one.chunk_id, []).append(one.text)
+        new = (
+            one
+            for one in more.mentions
+            if not any(one.text in text or text in one.text for text in known.get(one.chunk_id, ()))
+        )
+        return Times(mentions=(*self.mentions, *new))
+
 
 _MONTHS = {
     name.casefold(): number

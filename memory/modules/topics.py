@@ -38,6 +38,12 @@ class Topics:
         """The terms, as a policy reads them."""
         return tuple(topic.text for topic in self.topics)
 
+    def with_more(self, more: Topics) -> Topics:
+        """Return these, and as many other ones of `more` as there may be."""
+        known = {one.text.casefold() for one in self.topics}
+        new = (one for one in more.topics if one.text.casefold() not in known)
+        return Topics(topics=(*self.topics, *new)[:MOST_TOPICS])
+
 
 def find_topics(given: Reading) -> Topics:
     """Take the words and pairs of neighbouring words that are said most often.

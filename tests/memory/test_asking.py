@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -14,9 +15,13 @@ from numpy.typing import NDArray
 from callboard.config import MemorySettings
 from callboard.errors import ModelUnavailable
 from callboard.memory.modules.base import Outcome, Passage, Reading, Request, Seen
+from callboard.memory.modules.entities import Entities, Entity, find_with_context
 from callboard.memory.modules.filter import Sifting
+from callboard.memory.modules.parsed_times import parse_times
 from callboard.memory.modules.purse import Purse
 from callboard.memory.modules.summary import Summary, Summing
+from callboard.memory.modules.times import TimeMention, Times
+from callboard.memory.modules.topics import MOST_TOPICS, Topic, Topics, find_relevant_topics
 from callboard.memory.tiers import Modules, build_modules
 from callboard.models.scripted import ScriptedModel
 from callboard.router.budget import FixedPolicy
@@ -130,9 +135,39 @@ async def test_topics_name_their_excerpts() -> None:
     found = [{"topic": "health", "excerpts": [3]}, {"topic": "nothing", "excerpts": [7]}]
     journal = record({"plan": "", "found": found, "check": ""})
     outcome = await modules().topics.run(READING, request(journal), SEEN)
-    assert [(one.text, one.chunk_ids) for one in outcome.found.topics] == [
-        ("health", ("run.0002",))
-    ]
+    first, *ruled = outcome.found.topics
+    assert (first.text, first.chunk_ids) == ("health", ("run.0002",))
+    assert "nothing" not in [one.text for one in ruled]
+
+
+async def test_what_rules_find_stands_beside_what_the_model_did() -> None:
+    """A model reads the best passages only, and may overlook what a rule does not."""
+    nothing = {"plan": "", "found": [], "check": ""}
+    entities = await modules().entities.run(READING, request(record(nothing)), SEEN)
+    times = await modules().times.run(READING, request(record(nothing)), SEEN)
+    topics = await modules().topics.run(READING, request(record(nothing)), SEEN)
+    assert {one.tier for one in (entities, times, topics)} == {"high"}
+    assert entities.found == find_with_context(READING)
+    assert times.found == parse_times(READING)
+    assert topics.found == find_relevant_topics(READING)
+    assert times.found.mentions
+    assert topics.found.topics
+
+
+def test_what_was_found_twice_stands_once() -> None:
+    mention = TimeMention(text="yesterday", value="2023-05-07", relative=True, chunk_id="a")
+    told = replace(mention, event="Rex was born")
+    longer = replace(mention, text="yesterday at noon")
+    other = replace(mention, chunk_id="b")
+    found = Times(mentions=(told,)).with_more(Times(mentions=(mention, longer, other)))
+    assert found.mentions == (told, other)
+    anna = Entity(text="Anna", kind="name", chunk_ids=("a",), about="gave books")
+    bob = replace(anna, text="Bob")
+    more = Entities(entities=(replace(anna, text="ANNA", about=""), bob))
+    assert Entities(entities=(anna,)).with_more(more).entities == (anna, bob)
+    many = tuple(Topic(text=f"t{n}", chunk_ids=("a",)) for n in range(MOST_TOPICS + 3))
+    topics = Topics(topics=many[:2]).with_more(Topics(topics=many))
+    assert topics.topics == many[:MOST_TOPICS]
 
 
 async def test_notes_are_cited_and_checked_and_the_quotes_stand_below() -> None:
