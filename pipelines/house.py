@@ -324,7 +324,7 @@ class House:
                 encoder=encoder,
                 archive=archive if settings.memory.enabled else None,
                 recall=recall if settings.memory.enabled else None,
-                policy=_policy(settings.memory.policy),
+                policy=_policy(settings.memory.policy, encoder.name),
                 runner=AgentRunner(
                     gateway=self.gateway,
                     encoder=encoder,
@@ -340,14 +340,14 @@ class House:
         )
 
 
-def _policy(name: str) -> TierPolicy:
+def _policy(name: str, encoder: str) -> TierPolicy:
     """Return the policy that the settings name: within the caller's word and the money left."""
     if name in TIERS:
         inner: TierPolicy = FixedPolicy(
             name, reason=f"Left open by the caller; [memory] policy says {name}."
         )
     else:
-        inner = load_any_policy(Path(name))
+        inner = load_any_policy(Path(name), encoder=encoder)
     return CappedPolicy(CallerPolicy(inner))
 
 

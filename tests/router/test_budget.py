@@ -18,6 +18,7 @@ from callboard.router.budget import (
     FixedPolicy,
     LearnedPolicy,
     RandomPolicy,
+    load_any_policy,
     tiers_for,
 )
 from callboard.values import (
@@ -162,3 +163,11 @@ def test_a_policy_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_embeddings_of_another_length_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="length 8"):
         BanditPolicy(8).choose(seen(0))
+
+
+def test_a_policy_of_another_encoder_is_refused_with_the_fix(tmp_path: Path) -> None:
+    file = tmp_path / "bandit.safetensors"
+    BanditPolicy(4).save(file, {"encoder": "mine"})
+    assert load_any_policy(file, encoder="mine").wants_vectors
+    with pytest.raises(ConfigurationError, match=r"'mine'.*'yours'.*callboard train budget"):
+        load_any_policy(file, encoder="yours")
