@@ -127,7 +127,9 @@ class LexicalIndex:
         self._total += length
         self._words[slot] = tuple(counts)
         for word, count in counts.items():
-            postings = self._postings.setdefault(word, _Postings())
+            postings = self._postings.get(word)
+            if postings is None:
+                postings = self._postings[word] = _Postings()
             postings.slots.append(slot)
             postings.counts.append(count)
 
