@@ -86,15 +86,23 @@ def read_passages(documents: Sequence[str]) -> tuple[Passage, ...]:
     """
     passages: list[Passage] = []
     for name, file in find_documents(documents).items():
-        try:
-            with file.open("rb") as opened:
-                content = opened.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise InvalidInput(f"The document {name!r} can't be read: {error}.") from error
-        passages += passages_of(name, content)
+        passages += passages_of(name, read_file(name, file))
     if not passages:
         raise InvalidInput(f"The documents {', '.join(documents)} hold no text.")
     return tuple(passages)
+
+
+def read_file(name: str, file: Path) -> bytes:
+    """Return what a file holds; of one that is too large, enough for that to be seen.
+
+    Raises:
+        InvalidInput: it can't be read.
+    """
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InvalidInput(f"The document {name!r} can't be read: {error}.") from error
 
 
 def passages_of(file: str, content: bytes) -> list[Passage]:

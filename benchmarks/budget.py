@@ -14,10 +14,10 @@ from functools import partial
 import numpy as np
 
 from ..pipelines.training.bandit import train_bandit
-from ..pipelines.training.environment import Choose
+from ..pipelines.training.environment import Choose, choosing
 from ..pipelines.training.ppo import Trainer, TrainingSettings
 from ..pipelines.training.synthetic import SyntheticEnvironment
-from ..router.budget import BanditPolicy, FixedPolicy, RandomPolicy
+from ..router.budget import FixedPolicy, RandomPolicy
 from ..values import JSON, MEMORY_MODULES, TIERS, ModuleState, Tier
 from .metrics import mean_interval
 
@@ -54,7 +54,7 @@ def measure_trainer(
 def _policies(seeds: Sequence[int], told: Callable[[str], None]) -> Iterator[dict[str, JSON]]:
     methods: dict[str, Callable[[SyntheticEnvironment, int], Choose]] = {
         **{tier: partial(_fixed, tier) for tier in TIERS},
-        "random": lambda env, seed: _choice(RandomPolicy(seed)),
+        "random": lambda env, seed: choosing(RandomPolicy(seed)),
         "bandit": _bandit,
         "learned": lambda env, seed: _trained(env, CHOSEN, seed),
     }
@@ -79,7 +79,7 @@ def _trained(
 
 def _bandit(environment: SyntheticEnvironment, seed: int) -> Choose:
     settings = TrainingSettings(cost_weight=CHOSEN, epochs=EPOCHS, seed=seed)
-    return _choice(train_bandit(_Part(environment), settings))
+    return choosing(train_bandit(_Part(environment), settings))
 
 
 class _Part:
@@ -131,11 +131,7 @@ def _noted(chosen: list[tuple[ModuleState, Tier]], state: ModuleState, tier: Tie
 
 
 def _fixed(tier: Tier, environment: SyntheticEnvironment, seed: int) -> Choose:
-    return _choice(FixedPolicy(tier))
-
-
-def _choice(policy: FixedPolicy | RandomPolicy | BanditPolicy) -> Choose:
-    return lambda state: policy.choose(state).tier
+    return choosing(FixedPolicy(tier))
 
 
 def _row(method: str, found: Sequence[_Found], **more: JSON) -> dict[str, JSON]:

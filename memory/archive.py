@@ -143,10 +143,7 @@ class Archive:
         """
         found = await self._store.call(self._store.chunks.get, scope, (id_,))
         if not found or found[0].superseded_by is not None:
-            raise UnknownName(
-                f"There is nothing remembered as {id_!r}. List what there is with 'callboard "
-                "memory list'."
-            )
+            raise not_remembered(id_)
         (old,) = found
         turn = Turn(writer=old.writer, text=text, created_at=self._clock(), trust=old.trust)
         limit = self._settings.chunk_tokens
@@ -195,6 +192,13 @@ class Archive:
             _log.warning("Embedding the memory of %s stopped.", owner.user, exc_info=True)
         finally:
             del self._embedding[owner]
+
+
+def not_remembered(id_: str) -> UnknownName:
+    """Return the error for an id that the scope does not have."""
+    return UnknownName(
+        f"There is nothing remembered as {id_!r}. List what there is with 'callboard memory list'."
+    )
 
 
 def chunk_id(run_id: str, number: int) -> str:

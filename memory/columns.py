@@ -39,7 +39,7 @@ class Columns:
 
     def put(self, slot: int, row: ChunkRow) -> None:
         """Note a chunk at its slot."""
-        session = _session(row)
+        session = row.session if row.session is not None else f"run {row.run_id}"
         _set(self._agent, slot, self._agents.setdefault(row.agent, len(self._agents)))
         _set(self._session, slot, self._sessions.setdefault(session, len(self._sessions)))
         _set(self._sequence, slot, row.sequence)
@@ -89,10 +89,6 @@ class Columns:
             return np.full(len(slots), 0.5)
         found: Floats = named[np.frombuffer(self._writer, np.int64)[slots]]
         return found
-
-
-def _session(row: ChunkRow) -> str:
-    return row.session if row.session is not None else f"run {row.run_id}"
 
 
 def _set(column: array[N], slot: int, value: N) -> None:

@@ -114,13 +114,7 @@ class Recall:
             purse=Purse(limit_usd),
             query_vector=vector.tolist(),
         )
-        sifting = Sifting(
-            query=query,
-            passages=passages,
-            keep=self._settings.top_k,
-            tokens=round(_SPARE * self._settings.memo_tokens),
-            likeness=partial(self._likeness, owners, query),
-        )
+        sifting = self._sifting(query, owners, passages, self._settings.memo_tokens)
         sifted = await self._modules.filter.run(sifting, request, self._seen(owners, passages))
         kept = await asyncio.to_thread(self._kept, owners, passages, sifted.found)
         if not kept:
@@ -194,13 +188,7 @@ class Recall:
     def _own_above(self, mine: Scope, query: str, vector: Vectors, memo: Memo) -> Memo:
         owners, passages = self._search(mine, query, vector, frozenset())
         room = self._settings.memo_tokens // 2
-        sifting = Sifting(
-            query=query,
-            passages=passages,
-            keep=self._settings.top_k,
-            tokens=round(_SPARE * room),
-            likeness=partial(self._likeness, owners, query),
-        )
+        sifting = self._sifting(query, owners, passages, room)
         summing = Summing(
             query=query,
             passages=self._kept(owners, passages, keep_ranked(sifting)),
@@ -247,6 +235,17 @@ class Recall:
             return (), ()
         near = (_passage(one.row, one) for one in untold if one.near)
         return tuple(owners), tuple(islice(near, CANDIDATES))
+
+    def _sifting(
+        self, query: str, owners: Sequence[Scope], passages: tuple[Passage, ...], room: int
+    ) -> Sifting:
+        return Sifting(
+            query=query,
+            passages=passages,
+            keep=self._settings.top_k,
+            tokens=round(_SPARE * room),
+            likeness=partial(self._likeness, owners, query),
+        )
 
     def _seen(self, owners: Sequence[Scope], passages: Sequence[Passage]) -> Seen:
         ids = [one.id for one in passages]

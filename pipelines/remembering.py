@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ..agents.passages import passages_of
-from ..errors import InvalidInput, UnknownName
-from ..memory.archive import Archive
+from ..agents.passages import passages_of, read_file
+from ..errors import InvalidInput
+from ..memory.archive import Archive, not_remembered
 from ..memory.chunks import USER, USER_TRUST, Turn
 from ..memory.recall import Recall
 from ..search.encoder import Encoder
@@ -112,7 +112,7 @@ class MemoryDesk:
         """
         rows = await self._store.call(self._store.chunks.get, scope, (id_,))
         if not rows:
-            raise _unknown(id_)
+            raise not_remembered(id_)
         return _shown(rows[0])
 
     async def list(
@@ -127,7 +127,7 @@ class MemoryDesk:
         if before is not None:
             rows = await self._store.call(chunks.get, scope, (before,))
             if not rows:
-                raise _unknown(before)
+                raise not_remembered(before)
             number = rows[0].sequence
         page = await self._store.call(
             chunks.page, scope, now=self._clock(), limit=limit, before=number, text=text
@@ -154,7 +154,7 @@ class MemoryDesk:
         """
         rows = await self._store.call(self._store.chunks.versions, scope, id_)
         if not rows:
-            raise _unknown(id_)
+            raise not_remembered(id_)
         return tuple(map(_shown, rows))
 
     async def _add(
@@ -184,21 +184,12 @@ def read_document(document: Path | str | tuple[str, bytes]) -> tuple[str, bytes]
     if isinstance(document, tuple):
         return document
     file = Path(document)
-    try:
-        return file.name, file.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"The document {str(file)!r} can't be read: {error}.") from error
+    return file.name, read_file(str(file), file)
 
 
 def _check_trust(trust: float) -> None:
     if not 0 <= trust <= 1:
         raise InvalidInput(f"The trust {trust} is not in 0..1: 0 is no trust, 1 full trust.")
-
-
-def _unknown(id_: str) -> UnknownName:
-    return UnknownName(
-        f"There is nothing remembered as {id_!r}. List what there is with 'callboard memory list'."
-    )
 
 
 def _shown(row: ChunkRow) -> Remembered:

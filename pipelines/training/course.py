@@ -14,7 +14,7 @@ from ...router.budget import FixedPolicy, RandomPolicy
 from ...router.budget.learned import KIND
 from ...router.budget.weights import save_policy
 from ...values import MEMORY_MODULES, TIERS
-from .environment import Choose, Environment, Played
+from .environment import Choose, Environment, Played, choosing
 from .plots import check_plots, draw_frontier, draw_learning
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ def train_policies(
         points[f"learned at {weight}"] = outcome(course.environment, trainer.tier)
     for tier in TIERS:
         told(f"{tier} for all")
-        points[tier] = outcome(course.environment, _always(FixedPolicy(tier)))
+        points[tier] = outcome(course.environment, choosing(FixedPolicy(tier)))
     told("by chance")
-    points["random"] = outcome(course.environment, _always(RandomPolicy(settings.seed)))
+    points["random"] = outcome(course.environment, choosing(RandomPolicy(settings.seed)))
     draw_frontier(points, course.folder / FRONTIER)
     return points
 
@@ -76,7 +76,7 @@ def train_bandit_policy(course: Course, settings: TrainingSettings, told: Told) 
     policy = train_bandit(environment, settings, lambda epoch: told(f"bandit, epoch {epoch + 1}"))
     card = {**course.card, **asdict(settings), "encoder": environment.encoder}
     policy.save(course.folder / BANDIT, card)
-    return outcome(environment, _always(policy))
+    return outcome(environment, choosing(policy))
 
 
 def outcome(environment: Environment, choose: Choose) -> Played:
@@ -122,7 +122,3 @@ def _card(course: Course, trainer: Trainer) -> dict[str, Any]:
         "modules": list(MEMORY_MODULES),
         "queries": len(environment),
     }
-
-
-def _always(policy: Any) -> Choose:
-    return lambda state: policy.choose(state).tier

@@ -6,9 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from ...values import ModuleState, Tier
+from ...values import ModuleState, Tier, TierPolicy
 
 Choose: TypeAlias = Callable[[ModuleState], Tier]
+
+
+def choosing(policy: TierPolicy) -> Choose:
+    """Return what a policy chooses, as a plain function."""
+    return lambda state: policy.choose(state).tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
