@@ -36,7 +36,7 @@ from ..values import (
     TierPolicy,
 )
 from .answering import exact_match, found_share, token_f1
-from .memory_desk import MemoryDesk, Recalled
+from .conversation_memory import ConversationMemory, Recalled
 from .metrics import Interval, mean_interval, quantile
 from .sets.conversation import Conversation, MemoryQuestion
 from .sets.conversations import load_conversations
@@ -82,7 +82,7 @@ class Answered:
 
 @dataclass(slots=True)
 class _Bench:
-    desk: MemoryDesk
+    desk: ConversationMemory
     setup: MemorySetup
     found: dict[str, list[Answered]] = field(default_factory=dict)
 
@@ -153,7 +153,7 @@ async def _measure(
     return bench.found
 
 
-def open_desk(setup: MemorySetup, folder: Path) -> MemoryDesk:
+def open_desk(setup: MemorySetup, folder: Path) -> ConversationMemory:
     """Return a desk for the setup, with its database in `folder`."""
     settings = _priced(load_settings(setup.config))
     memory = settings.memory.model_copy(
@@ -165,7 +165,9 @@ def open_desk(setup: MemorySetup, folder: Path) -> MemoryDesk:
         }
     )
     replies = setup.replies or settings.cache_dir / "bench" / "replies.db"
-    return MemoryDesk(settings, memory, folder / "memory.db", replies=replies, models=setup.models)
+    return ConversationMemory(
+        settings, memory, folder / "memory.db", replies=replies, models=setup.models
+    )
 
 
 def _priced(settings: Settings) -> Settings:
@@ -180,7 +182,7 @@ def _priced(settings: Settings) -> Settings:
     return settings.model_copy(update={"models": models})
 
 
-def _policies(setup: MemorySetup, desk: MemoryDesk) -> dict[str, TierPolicy]:
+def _policies(setup: MemorySetup, desk: ConversationMemory) -> dict[str, TierPolicy]:
     found: dict[str, TierPolicy] = {}
     for file in setup.policies:
         policy = load_any_policy(file)
@@ -220,7 +222,9 @@ def _tier(method: str) -> Tier:
     return next(tier for tier in TIERS if tier == method)
 
 
-def _plain(text: Callable[[Conversation, MemoryQuestion], str], desk: MemoryDesk) -> Recaller:
+def _plain(
+    text: Callable[[Conversation, MemoryQuestion], str], desk: ConversationMemory
+) -> Recaller:
     async def recall(conversation: Conversation, question: MemoryQuestion) -> Recalled:
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -303,7 +307,7 @@ class _Naive:
     """
 
     def __init__(
-        self, conversations: Sequence[Conversation], desk: MemoryDesk, memo_tokens: int
+        self, conversations: Sequence[Conversation], desk: ConversationMemory, memo_tokens: int
     ) -> None:
         self._encoder, self._room = desk.encoder, memo_tokens
         self._chunks: dict[str, list[str]] = {}

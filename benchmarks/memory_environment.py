@@ -19,7 +19,7 @@ from ..values import ModuleState, TierChoice
 from .memory import MemorySetup, draw_conversations, judge, open_desk, reward
 
 if TYPE_CHECKING:
-    from .memory_desk import MemoryDesk
+    from .conversation_memory import ConversationMemory
     from .sets.conversation import Conversation
 
 
@@ -30,7 +30,10 @@ class MemoryEnvironment:
     """
 
     def __init__(
-        self, desk: MemoryDesk, conversations: Sequence[Conversation], runner: asyncio.Runner
+        self,
+        desk: ConversationMemory,
+        conversations: Sequence[Conversation],
+        runner: asyncio.Runner,
     ) -> None:
         self._desk = desk
         self._runner = runner

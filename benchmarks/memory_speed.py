@@ -32,7 +32,7 @@ from ..store.chunks import ChunkRow, Embedded
 from ..values import JSON, Scope, Tier
 from .machine import describe_machine
 from .memory import MemorySetup, open_desk
-from .memory_desk import MemoryDesk
+from .conversation_memory import ConversationMemory
 from .metrics import quantile
 from .sets.conversation import Conversation, Said
 from .sets.conversations import load_conversations
@@ -96,7 +96,7 @@ async def _measure(
         await desk.close()
 
 
-async def _adding(desk: MemoryDesk, turns: Sequence[Said]) -> dict[str, JSON]:
+async def _adding(desk: ConversationMemory, turns: Sequence[Said]) -> dict[str, JSON]:
     rates: dict[str, JSON] = {}
     for some in AT_A_TIME:
         started = time.perf_counter()
@@ -115,7 +115,7 @@ def _conversation(name: str, turns: Sequence[Said]) -> Conversation:
     return Conversation(name=name, turns=tuple(turns), questions=())
 
 
-def _fill(desk: MemoryDesk, user: str, size: int) -> None:
+def _fill(desk: ConversationMemory, user: str, size: int) -> None:
     chunks, base = desk.store.chunks, Scope(user="base")
     known = chunks.all(base)
     tokens = chunks.tokens(base, desk.encoder.name, [row.id for row in known])

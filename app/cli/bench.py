@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from .questions import DataDir, Limit, MemoTokens, ModuleModel, Numbers, SetName, StrategyName
 from .terminal import AsJson, emit, err, known_names, numbers, show
 
 commands = typer.Typer(
@@ -128,20 +129,10 @@ def budget(
 @commands.command()
 def memory(
     ctx: typer.Context,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The folder of the data sets that are not shipped."),
-    ] = None,
-    name: Annotated[
-        str, typer.Option("--set", metavar="NAME", help="locomo, or diaries, which is shipped.")
-    ] = "locomo",
-    strategy: Annotated[
-        Literal["implementation", "reasoning", "capacity"],
-        typer.Option(help="What sets the tiers apart."),
-    ] = "implementation",
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="The configured model that works in the modules.")
-    ] = "main",
+    data: DataDir = None,
+    name: SetName = "locomo",
+    strategy: StrategyName = "implementation",
+    model: ModuleModel = "main",
     answering: Annotated[
         str | None,
         typer.Option("--answer-model", metavar="NAME", help="A model that answers from the memo."),
@@ -156,13 +147,9 @@ def memory(
         list[Path] | None,
         typer.Option("--policy", metavar="FILE", help="A trained policy; may be given again."),
     ] = None,
-    conversations: Annotated[
-        str, typer.Option(metavar="N-M", help="Numbers of conversations: 6-7, or 0,2,5.")
-    ] = "6-7",
-    memo_tokens: Annotated[int, typer.Option(min=32, help="Tokens of a memo, at most.")] = 512,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Questions of each conversation, by a fixed draw.")
-    ] = None,
+    conversations: Numbers = "6-7",
+    memo_tokens: MemoTokens = 512,
+    limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """Recall what answers the questions of long conversations, and count what stands in the memo.

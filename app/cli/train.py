@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from .questions import DataDir, Limit, MemoTokens, ModuleModel, Numbers, SetName, StrategyName
 from .terminal import AsJson, emit, err, numbers, show, tell
 
 commands = typer.Typer(
@@ -26,21 +27,13 @@ def budget(
         Path,
         typer.Option(metavar="DIR", help="Where the policy, its checkpoint and pictures go."),
     ],
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The folder of the data sets that are not shipped."),
-    ] = None,
-    name: Annotated[
-        str, typer.Option("--set", metavar="NAME", help="locomo, or diaries, which is shipped.")
-    ] = "locomo",
+    data: DataDir = None,
+    name: SetName = "locomo",
     method: Annotated[
         Literal["ppo", "bandit"],
         typer.Option(help="Reinforcement learning of a network, or a contextual bandit."),
     ] = "ppo",
-    strategy: Annotated[
-        Literal["implementation", "reasoning", "capacity"],
-        typer.Option(help="What sets the tiers apart."),
-    ] = "implementation",
+    strategy: StrategyName = "implementation",
     cost_weights: Annotated[
         list[float] | None,
         typer.Option(
@@ -50,16 +43,10 @@ def budget(
             help="How much a low cost counts beside the task; may be given again.  [default: 0.1]",
         ),
     ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="The configured model that works in the modules.")
-    ] = "main",
-    conversations: Annotated[
-        str, typer.Option(metavar="N-M", help="Numbers of conversations: 0-5, or 0,2,5.")
-    ] = "0-5",
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Questions of each conversation, by a fixed draw.")
-    ] = None,
-    memo_tokens: Annotated[int, typer.Option(min=32, help="Tokens of a memo, at most.")] = 512,
+    model: ModuleModel = "main",
+    conversations: Numbers = "0-5",
+    limit: Limit = None,
+    memo_tokens: MemoTokens = 512,
     epochs: Annotated[int, typer.Option(min=1, help="How often every question is seen.")] = 7,
     batch: Annotated[int, typer.Option(min=2, help="Questions between two improvements.")] = 32,
     seed: Annotated[int, typer.Option(help="The same seed gives the same policy.")] = 0,

@@ -41,7 +41,7 @@ class Recalled:
     latency_s: float
 
 
-class MemoryDesk:
+class ConversationMemory:
     """Memories of conversations in one database; each conversation is a user of its own.
 
     `replies` keeps what models answered, so that every question is paid once.
