@@ -13,6 +13,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, TypeVar, Unpack
@@ -20,7 +21,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, TypeVar, Unpa
 from .config import Settings, load_settings
 from .errors import InvalidInput
 from .pipelines.board_memory import BoardMemory
-from .pipelines.house import House
+from .pipelines.board_records import BoardRecords
+from .pipelines.board_sessions import BoardSessions
+from .pipelines.house import House, Replaying
 from .pipelines.order import Order, amount_of, make_order
 from .values import (
     EVERYONE,
@@ -301,6 +304,25 @@ class Board:
         house = self._house
         return house.loop.iterate(house.events(_scope(user=user), run_id, after))
 
+    async def replay(self, run_id: str, **asking: Unpack[Asking]) -> str:
+        """Begin a run with the query of another and return its id: to see what else would come.
+
+        It has no session, knows the conversation as it was then, and is not remembered; what may be
+        added is said as for `run`, and else the router and the settings decide anew.
+
+        Raises:
+            UnknownName: the user has no such run, or a pinned agent does not exist.
+        """
+        house, scope = self._house, _scope(**asking)
+        making = self._replaying(run_id, **asking)
+        return await house.loop.wait_async(house.replay(scope, run_id, making))
+
+    def replay_sync(self, run_id: str, **asking: Unpack[Asking]) -> str:
+        """`replay`, for code that is not async."""
+        house, scope = self._house, _scope(**asking)
+        making = self._replaying(run_id, **asking)
+        return house.loop.wait(house.replay(scope, run_id, making))
+
     async def cancel(self, run_id: str, *, user: str = "local") -> bool:
         """Stop a run; False if it had ended. What it had paid for stays in its record.
 
@@ -446,6 +468,18 @@ class Board:
         """What is remembered: to add to it, search it, change and forget it."""
         return BoardMemory(lambda: self._house, self._tenant)
 
+    # Looking back -------------------------------------------------------------------------------
+
+    @property
+    def records(self) -> BoardRecords:
+        """What all runs tell: lists by a filter, figures of turns and agents, and the money."""
+        return BoardRecords(lambda: self._house, self._tenant)
+
+    @property
+    def sessions(self) -> BoardSessions:
+        """The conversations of users: to list them, name them and delete them."""
+        return BoardSessions(lambda: self._house, self._tenant)
+
     # Upkeep ------------------------------------------------------------------------------------
 
     def resume_sync(self) -> tuple[Run, ...]:
@@ -493,6 +527,14 @@ class Board:
                     recover=self._recover,
                 )
             return self._open_house
+
+    def _replaying(self, run_id: str, **asking: Unpack[Asking]) -> Replaying:
+        def making(query: str, history: Sequence[Exchange]) -> Order:
+            told = asking.get("history")
+            again: Asking = {**asking, "history": history if told is None else told}
+            return replace(self._order(query, **again), replays=run_id)
+
+        return making
 
     def _order(self, query: str, **asking: Unpack[Asking]) -> Order:
         limits, budget_usd = self.settings.limits, asking.get("budget_usd")

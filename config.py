@@ -102,6 +102,15 @@ class ModelSettings(Section):
         return SecretStr(value)
 
 
+ModelChoice: TypeAlias = str | ModelSettings
+"""A model by the name that the settings give it, or one that they don't name by its own."""
+
+
+def model_name(model: ModelChoice) -> str:
+    """Return what a model is called in steps, in the ledger and in messages."""
+    return model if isinstance(model, str) else model.model
+
+
 EMBEDDED_MODEL = ModelSettings(
     model="embedded/smollm2-135m",
     price=PriceSettings(input_per_million=Decimal(0), output_per_million=Decimal(0)),

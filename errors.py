@@ -27,7 +27,14 @@ class ConfigurationError(CallboardError):
 
 
 class InvalidInput(CallboardError):
-    """What the caller handed in can't be used; nothing was changed."""
+    """What the caller handed in can't be used; nothing was changed.
+
+    `field` is the path of the field that is wrong, where it is one of an agent: `limits.timeout_s`.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class UnknownName(CallboardError):

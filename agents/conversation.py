@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from ..codec import to_json
+from ..config import ModelChoice
 from ..errors import BadModelOutput, CallboardError, InvalidInput, StoreError
 from ..models.chat import ChatReply, ChatRequest, Message, ToolCall
 from ..models.journal import Journal, OnText
@@ -27,7 +28,7 @@ class Conversation:
     """What one answer of a model agent needs: its model, its tools, and who approves them."""
 
     agent: Agent
-    model: str
+    model: ModelChoice
     tools: Mapping[str, Tool]
     journal: Journal
     threads: ThreadPool

@@ -8,6 +8,7 @@ from concurrent.futures import Executor as ThreadPool
 from dataclasses import replace
 from typing import Any
 
+from ..config import ModelChoice
 from ..errors import InvalidInput, TimedOut
 from ..models.chat import Message
 from ..models.gateway import Gateway
@@ -93,18 +94,19 @@ class AgentRunner:
     ) -> AgentResult:
         agent = registered.agent
         found = await self._library.find(registered, task.scope, task.wish)
-        if agent.model is None or not found:
+        model = agent.asked
+        if model is None or not found:
             return _told(quoted(agent.name, found), on_text)
         passages = [one.passage for one in found]
-        text = await self._conversation(agent, agent.model, journal).hold(
-            self._messages(agent, agent.model, task, passages), on_text
+        text = await self._conversation(agent, model, journal).hold(
+            self._messages(agent, model, task, passages), on_text
         )
         return cited(agent.name, text, found)
 
     async def _model(
         self, agent: Agent, task: AgentTask, journal: Journal, on_text: OnText | None
     ) -> AgentResult:
-        model = agent.model or DEFAULT_MODEL
+        model = agent.asked or DEFAULT_MODEL
         if not self._gateway.settings(model).reasoning:
             # A model this small repeats what it is given to read, so it is given the wish alone.
             task = replace(task, memo=Memo(), history=())
@@ -113,7 +115,7 @@ class AgentRunner:
         )
         return AgentResult(agent=agent.name, text=text)
 
-    def _conversation(self, agent: Agent, model: str, journal: Journal) -> Conversation:
+    def _conversation(self, agent: Agent, model: ModelChoice, journal: Journal) -> Conversation:
         offered = agent.tools if self._gateway.settings(model).tools else ()
         return Conversation(
             agent=agent,
@@ -125,7 +127,7 @@ class AgentRunner:
         )
 
     def _messages(
-        self, agent: Agent, model: str, task: AgentTask, passages: Sequence[Passage] = ()
+        self, agent: Agent, model: ModelChoice, task: AgentTask, passages: Sequence[Passage] = ()
     ) -> tuple[Message, ...]:
         context_tokens = self._gateway.settings(model).context_tokens
         return messages(agent, task, context_tokens=context_tokens, passages=passages)

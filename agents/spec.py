@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from ..config import ModelChoice, ModelSettings
 from ..errors import InvalidInput, nearest
 
 AgentKind: TypeAlias = Literal["function", "documents", "model"]
@@ -38,7 +39,7 @@ MAX_INSTRUCTIONS = 20_000
 MAX_REFERENCES = 1000
 
 _UNUSED: dict[AgentKind, tuple[str, ...]] = {
-    "function": ("documents", "model", "tools", "instructions"),
+    "function": ("documents", "model", "endpoint", "tools", "instructions"),
     "documents": ("tools",),
     "model": (),
 }
@@ -114,7 +115,8 @@ class AgentLimits(BaseModel):
 
 
 def _default_model(fields: dict[str, Any]) -> str | None:
-    return None if fields.get("function") or fields.get("documents") else DEFAULT_MODEL
+    answered = any(fields.get(name) for name in ("function", "documents", "endpoint"))
+    return None if answered else DEFAULT_MODEL
 
 
 class Agent(BaseModel):
@@ -122,6 +124,7 @@ class Agent(BaseModel):
 
     `documents` are paths, globs, or `package:relative/path` for files inside an installed package.
     A documents agent quotes; with a `model` it has the model write the answer from the passages.
+    `model` names a configured one; `endpoint` is one of the agent's own, as in [models.NAME].
     `examples` are queries that it answers, `counterexamples` such that look like its own and are
     not: the router learns from both. `idempotent` says that the function may be run again after
     a crash in the middle of it.
@@ -143,6 +146,7 @@ class Agent(BaseModel):
     instructions: Annotated[str, AfterValidator(_instructions)] = ""
     function: _Reference | None = None
     documents: tuple[_Name, ...] = Field(default=(), max_length=MAX_REFERENCES)
+    endpoint: ModelSettings | None = None
     model: _Name | None = Field(default_factory=_default_model)
     tools: tuple[_Reference, ...] = Field(default=(), max_length=MAX_REFERENCES)
     tags: tuple[_Name, ...] = Field(default=(), max_length=MAX_REFERENCES)
@@ -156,6 +160,11 @@ class Agent(BaseModel):
         if self.function is not None:
             return "function"
         return "documents" if self.documents else "model"
+
+    @property
+    def asked(self) -> ModelChoice | None:
+        """The model that answers, or None: nobody asks one."""
+        return self.endpoint or self.model
 
     @field_validator("name")
     @classmethod
@@ -177,10 +186,14 @@ class Agent(BaseModel):
                     f"{field!r} and {self.kind!r} are both set, but a {self.kind} agent does not "
                     f"use {field!r}; remove one of them"
                 )
-        if self.kind == "model" and self.model is None:
+        if self.endpoint and self.model:
+            raise ValueError("'model' and 'endpoint' are both set; remove one of them")
+        if self.endpoint and self.endpoint.embedded:
+            raise ValueError("an 'endpoint' can't be embedded; set 'model' for a configured one")
+        if self.kind == "model" and self.asked is None:
             raise ValueError(
-                "no 'model', 'function' or 'documents' is set, so nothing could answer; "
-                f"set one, or leave 'model' out for {DEFAULT_MODEL!r}"
+                "no 'model', 'endpoint', 'function' or 'documents' is set, so nothing could "
+                f"answer; set one, or leave 'model' out for {DEFAULT_MODEL!r}"
             )
         return self
 
@@ -209,13 +222,23 @@ def _refuse(data: Any, error: ValidationError) -> NoReturn:
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     path = ".".join(str(step) for step in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = AgentLimits if first["loc"][0] == "limits" and len(first["loc"]) > 1 else Agent
+        known = _nested(first["loc"])
         hint = nearest(str(first["loc"][-1]), known.model_fields)
-        raise InvalidInput(f"{who}: {path!r} is not a field of an agent{hint}") from error
+        message = f"{who}: {path!r} is not a field of an agent{hint}"
+        raise InvalidInput(message, field=path) from error
     if first["type"] == "missing":
-        raise InvalidInput(f"{who}: {path!r} is missing. Add it.") from error
+        raise InvalidInput(f"{who}: {path!r} is missing. Add it.", field=path) from error
     message = first["msg"].removeprefix("Value error, ").rstrip(".").replace("tuple", "list")
     if not path:
         raise InvalidInput(f"{who}: {message}.") from error
     value = reprlib.repr(first["input"])
-    raise InvalidInput(f"{who}: {path!r} is {value}: {message}.") from error
+    raise InvalidInput(f"{who}: {path!r} is {value}: {message}.", field=path) from error
+
+
+def _nested(path: tuple[int | str, ...]) -> type[BaseModel]:
+    """Return the model whose field the last step of a path is."""
+    first, *more = path
+    if not more:
+        return Agent
+    nested: dict[str, type[BaseModel]] = {"limits": AgentLimits, "endpoint": ModelSettings}
+    return nested.get(str(first), Agent)

@@ -30,9 +30,9 @@ from ..errors import CallboardError
 from ..router.budget import FixedPolicy
 from ..store.chunks import ChunkRow, Embedded
 from ..values import JSON, Scope, Tier
+from .conversation_memory import ConversationMemory
 from .machine import describe_machine
 from .memory import MemorySetup, open_desk
-from .conversation_memory import ConversationMemory
 from .metrics import quantile
 from .sets.conversation import Conversation, Said
 from .sets.conversations import load_conversations

@@ -8,7 +8,7 @@ last exchanges of the current session reach the agents as history; the memo does
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -84,6 +84,7 @@ class Recall:
         journal: Journal,
         history: Sequence[Exchange] = (),
         limit_usd: Decimal | None = None,
+        without: Collection[str] = (),
     ) -> Memo:
         """Make a memo of what was said before and has to do with `query`.
 
@@ -99,10 +100,11 @@ class Recall:
             journal: the journal of the step that recalls.
             history: the exchanges that the agents are told anyway; their runs are left out.
             limit_usd: what the modules may cost together; None: no limit but the turn's.
+            without: runs of which nothing is recalled.
         """
         if not self._settings.enabled:
             return Memo()
-        told = frozenset(exchange.run_id for exchange in history)
+        told = frozenset([*without, *(exchange.run_id for exchange in history)])
         owners, passages = await asyncio.to_thread(self._search, scope, query, vector, told)
         if not passages:
             return Memo()

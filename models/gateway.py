@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..config import ModelSettings, PriceSettings
+from ..config import ModelChoice, ModelSettings, PriceSettings, model_name
 from ..errors import ConfigurationError, UnknownName, nearest
 from ..values import Meter
 from .attempts import Call
@@ -75,12 +75,14 @@ class Gateway:
         """Return the names of the models."""
         return tuple(self._models)
 
-    def settings(self, name: str) -> ModelSettings:
+    def settings(self, name: ModelChoice) -> ModelSettings:
         """Return the settings of a model.
 
         Raises:
             UnknownName: no model has this name.
         """
+        if isinstance(name, ModelSettings):
+            return name
         found = self._models.get(name)
         if found is None:
             raise UnknownName(
@@ -99,7 +101,7 @@ class Gateway:
 
     async def ask(
         self,
-        model: str,
+        model: ModelChoice,
         request: ChatRequest,
         *,
         meter: Meter,
@@ -127,7 +129,7 @@ class Gateway:
         raise AssertionError("a call ends with a reply or an error")
 
     def stream(
-        self, model: str, request: ChatRequest, *, meter: Meter
+        self, model: ModelChoice, request: ChatRequest, *, meter: Meter
     ) -> AsyncIterator[str | ChatReply]:
         """Yield the text piece by piece, and at the end the whole reply. Raises like `ask`.
 
@@ -148,19 +150,19 @@ class Gateway:
         self._loops.clear()
 
     async def _pieces(
-        self, model: str, request: ChatRequest, meter: Meter, streamed: bool
+        self, model: ModelChoice, request: ChatRequest, meter: Meter, streamed: bool
     ) -> AsyncGenerator[str | ChatReply, None]:
         started = time.perf_counter()
-        settings = self.settings(model)
-        backend = self._replacements.get(model) or await self._endpoint(model, settings)
-        price = self._price(model, settings)
+        settings, name = self.settings(model), model_name(model)
+        backend = self._replacements.get(name) or await self._endpoint(name, settings)
+        price = self._price(name, settings)
         timeout_s = request.timeout_s or settings.timeout_s
         call = Call(
-            model=model,
+            model=name,
             meter=meter,
             price=price,
             bound_usd=upper_bound(price, request),
-            own_prices=model in self._replacements and settings.price is None,
+            own_prices=name in self._replacements and settings.price is None,
             timeout_s=timeout_s,
             retries=settings.retries,
             deadline=asyncio.get_running_loop().time() + timeout_s,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from ..config import ModelChoice
 from ..values import Meter
 from .chat import ChatReply, ChatRequest
 from .gateway import Gateway
@@ -43,7 +44,7 @@ class Journal(Protocol):
         """
 
     async def ask(
-        self, model: str, request: ChatRequest, *, key: str, on_text: OnText | None = None
+        self, model: ModelChoice, request: ChatRequest, *, key: str, on_text: OnText | None = None
     ) -> ChatReply:
         """Ask a model: metered, and a step of its own. With `on_text` the reply is streamed.
 
@@ -75,7 +76,7 @@ class UnrecordedJournal:
         return await work(self)
 
     async def ask(
-        self, model: str, request: ChatRequest, *, key: str, on_text: OnText | None = None
+        self, model: ModelChoice, request: ChatRequest, *, key: str, on_text: OnText | None = None
     ) -> ChatReply:
         """Ask the model."""
         reply = await self._gateway.ask(model, request, meter=self._meter, on_text=on_text)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..codec import from_json, to_json
+from ..config import ModelChoice, model_name
 from .chat import ChatReply, ChatRequest
 from .journal import Journal, OnText
 
@@ -82,13 +83,14 @@ class KnownReplies:
         return await work(self)
 
     async def ask(
-        self, model: str, request: ChatRequest, *, key: str, on_text: OnText | None = None
+        self, model: ModelChoice, request: ChatRequest, *, key: str, on_text: OnText | None = None
     ) -> ChatReply:
         """Return the reply that is known, or ask the model."""
-        reply = self._kept.get(model, request)
+        name = model_name(model)
+        reply = self._kept.get(name, request)
         if reply is None:
             reply = await self._journal.ask(model, request, key=key, on_text=on_text)
-            self._kept.put(model, request, reply)
+            self._kept.put(name, request, reply)
         else:
             self.saved_s += reply.latency_s
         self.replies.append(reply)

@@ -22,7 +22,7 @@ from ..models.gateway import Gateway
 from ..store.claims import Claim
 from ..store.engine import Store
 from ..store.runs import RunEnd
-from ..values import AnswerDelta, Done, Event, Scope, Step
+from ..values import AnswerDelta, Done, Event, Meter, Scope, Step
 from .answering import Answer, AnswerStream
 from .journal import RunContext, RunJournal
 from .order import HISTORY, Order
@@ -75,6 +75,7 @@ class Conductor:
             options=to_json(order),
             owner=self._owner,
             lease_s=self._limits.lease_s,
+            replays=order.replays,
         )
         self._begin(claim, order, stored={}, sent="")
         return run_id
@@ -230,12 +231,17 @@ class Conductor:
     ) -> Turn:
         history = await self._store.call(self._store.runs.exchanges, claim.scope, limit=HISTORY)
         snapshot = await self._store.call(self._registry.snapshot, claim.scope)
-        meter = self._store.ledger.meter(
-            claim.scope,
-            claim.run_id,
-            limit_usd=order.budget_usd,
-            allow_unpriced=self._limits.allow_unpriced,
-        )
+
+        def meter(step: str, agent: str | None) -> Meter:
+            return self._store.ledger.meter(
+                claim.scope,
+                claim.run_id,
+                limit_usd=order.budget_usd,
+                allow_unpriced=self._limits.allow_unpriced,
+                step=step,
+                agent=agent,
+            )
+
         context = RunContext(
             run_id=claim.run_id, log=log, gateway=self._gateway, meter=meter, stored=stored
         )
@@ -245,6 +251,7 @@ class Conductor:
             question=order.question(history),
             memory=order.memory,
             memory_limit_usd=order.memory_budget_usd,
+            replays=order.replays,
             snapshot=snapshot,
             services=self._services,
             journal=RunJournal(context),

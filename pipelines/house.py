@@ -6,17 +6,18 @@ Routing alone needs no graph and no model library, so that `callboard route` is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
 from ..agents.registry import Registry
+from ..codec import from_json
 from ..config import Settings
 from ..models.gateway import Gateway
 from ..models.journal import UnrecordedJournal
@@ -58,6 +59,10 @@ if TYPE_CHECKING:
     from ..models.check import ModelCheck
     from .conductor import Conductor
     from .remembering import MemoryDesk
+
+
+Replaying: TypeAlias = Callable[[str, Sequence[Exchange]], Order]
+"""Makes an order of the query of an earlier run, and the conversation before it."""
 
 
 class House:
@@ -108,6 +113,7 @@ class House:
             f"route-{uuid4().hex}",  # no run, but an account of its own
             limit_usd=order.budget_usd,
             allow_unpriced=self._settings.limits.allow_unpriced,
+            step="route",
         )
         journal = UnrecordedJournal(self.gateway, meter)
         return await router.route(order.question(history), snapshot, journal)
@@ -150,6 +156,7 @@ class House:
             f"suggest-{uuid4().hex}",
             limit_usd=limit_usd,
             allow_unpriced=self._settings.limits.allow_unpriced,
+            step="suggest",
         )
         journal = UnrecordedJournal(self.gateway, meter)
         model = self._settings.router.model
@@ -185,6 +192,17 @@ class House:
         """Return the last runs, newest first."""
         return await self.store.call(self.store.runs.list, scope, limit=limit, before=before)
 
+    async def replay(self, scope: Scope, run_id: str, making: Replaying) -> str:
+        """Begin a run with the query of another, and return its id."""
+        run = await self.get(scope.owner, run_id)
+        options = await self.store.call(self.store.runs.options, scope.owner, run_id)
+        history = from_json(Order, options).history
+        if history is None:
+            history = await self.store.call(
+                self.store.runs.exchanges, run.scope, limit=HISTORY, before=run.created_at
+            )
+        return await self.start(scope.owner, making(run.query, history))
+
     async def cancel(self, scope: Scope, run_id: str) -> bool:
         """Stop a run."""
         conductor = await self.conductor()
@@ -209,7 +227,7 @@ class House:
         from ..models.check import check_models
 
         meter = self.store.ledger.meter(
-            self._tenant, "models check", limit_usd=None, allow_unpriced=True
+            self._tenant, "models check", limit_usd=None, allow_unpriced=True, step="check"
         )
         return await check_models(self.gateway, meter)
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from ..codec import from_json, to_json
+from ..config import ModelChoice, model_name
 from ..errors import CallboardError, StoreError
 from ..models.chat import ChatReply, ChatRequest
 from ..models.gateway import Gateway
@@ -28,12 +29,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What all journals of one run share. `stored` are the steps of an earlier attempt, by key."""
+    """What all journals of one run share. `stored` are the steps of an earlier attempt, by key.
+
+    `meter` gives that of a step of the turn and the agent that it works for.
+    """
 
     run_id: str
     log: RunLog
     gateway: Gateway
-    meter: Meter
+    meter: Callable[[str, str | None], Meter]
     stored: Mapping[str, Step]
 
 
@@ -72,10 +76,10 @@ class RunJournal:
         return result
 
     async def ask(
-        self, model: str, request: ChatRequest, *, key: str, on_text: OnText | None = None
+        self, model: ModelChoice, request: ChatRequest, *, key: str, on_text: OnText | None = None
     ) -> ChatReply:
         """Ask a model as a step of its own, which carries what the call used."""
-        step, done = self._begin(key, "call", model=model)
+        step, done = self._begin(key, "call", model=model_name(model))
         if done:
             reply = from_json(ChatReply, step.output)
             if on_text is not None:
@@ -83,7 +87,7 @@ class RunJournal:
             return reply
         await self._announce(step, flush=True)
         started = time.perf_counter()
-        tally = _Tally(self._run.meter)
+        tally = _Tally(self._run.meter(_step_of_turn(step.key), step.agent))
         try:
             reply = await self._run.gateway.ask(model, request, meter=tally, on_text=on_text)
         except BaseException as error:
@@ -179,6 +183,11 @@ class _Tally:
 
     async def release(self, reservation: Reservation) -> None:
         await self._meter.release(reservation)
+
+
+def _step_of_turn(key: str) -> str:
+    """Return the step of the turn in which the step of this key is: `act` of `act:dates/1`."""
+    return key.partition("/")[0].partition(":")[0]
 
 
 def add_usage(first: Usage, second: Usage) -> Usage:

@@ -24,6 +24,7 @@ class Order:
     """A query and what the caller pins, forbids and grants; stored, so that a run can resume.
 
     `history` is the conversation as the caller tells it, oldest first; None: that of the session.
+    `replays` is the run that is asked again: nothing of it, or of this one, is remembered for it.
     """
 
     query: str
@@ -33,6 +34,7 @@ class Order:
     memory_budget_usd: Decimal | None = None
     budget_usd: Decimal | None = None
     history: tuple[Exchange, ...] | None = None
+    replays: str | None = None
 
     def question(self, stored: tuple[Exchange, ...]) -> Question:
         """Return the question for the router; `stored` is what the session holds."""

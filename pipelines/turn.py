@@ -66,13 +66,14 @@ class Services:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What the nodes of one turn share."""
+    """What the nodes of one turn share. `replays` is the run that is asked again, if one is."""
 
     run_id: str
     scope: Scope
     question: Question
     memory: MemoryBudget
     memory_limit_usd: Decimal | None
+    replays: str | None
     snapshot: Snapshot
     services: Services
     journal: Journal
@@ -151,6 +152,7 @@ async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
             journal=journal,
             history=turn.question.history,
             limit_usd=turn.memory_limit_usd,
+            without=(turn.replays,) if turn.replays else (),
         )
 
     try:
@@ -264,7 +266,7 @@ async def answer(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
 
 async def _remember(turn: Turn, text: str, agents: Sequence[str]) -> None:
     archive = turn.services.archive
-    if archive is None:
+    if archive is None or turn.replays:
         return
     try:
         await archive.write(turn.scope, turn.run_id, turn.question.query, text, agents)

@@ -132,15 +132,14 @@ def lock_claimed(connection: Connection, claim: Claim) -> Row[Any]:
     """Lock the claimed run until the transaction ends, and return its row.
 
     Raises:
-        UnknownName: the claim's scope has no such run.
-        StoreError: another owner has taken the run over, or it has ended.
+        StoreError: another owner has taken the run over, it has ended, or it was deleted.
     """
     query = (
         select(runs).where(within(runs.c, claim.scope), runs.c.id == claim.run_id).with_for_update()
     )
     row = connection.execute(query).first()
     if row is None:
-        raise UnknownName(f"There is no run {claim.run_id!r}: nothing was stored.")
+        raise StoreError(f"There is no run {claim.run_id!r}: nothing was stored. It was deleted.")
     if (row.owner, row.fence) != (claim.owner, claim.fence):
         raise StoreError(
             f"The run {claim.run_id!r} was taken over from {claim.owner!r} by {row.owner!r}, "

@@ -19,6 +19,8 @@ from .feedback import Feedbacks
 from .ledger import Ledger
 from .runs import Runs
 from .schema import HEAD, ensure_current
+from .sessions import Sessions
+from .summaries import Summaries
 from .vectors import Vectors
 
 P = ParamSpec("P")
@@ -39,6 +41,8 @@ class Store:
         self.agents = AgentRows(database, clock)
         self.runs = Runs(database, clock)
         self.events = Events(database)
+        self.summaries = Summaries(database)
+        self.sessions = Sessions(database)
         self.feedback = Feedbacks(database, clock)
         self.chunks = Chunks(database)
         self.vectors = Vectors(database)

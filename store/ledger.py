@@ -9,9 +9,9 @@ as `unknown`. Late news still settles it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeVar
 from uuid import uuid4
@@ -19,6 +19,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, or_, select, update
 
 from ..errors import BudgetExceeded
+from ..records import Spend
 from ..values import NANO_PER_USD, Meter, Reservation, Scope, Usage, from_nano, to_nano
 from .database import Database
 from .tables import ledger, scoped, within
@@ -64,14 +65,29 @@ class Ledger:
         *,
         limit_usd: Decimal | None,
         allow_unpriced: bool,
+        step: str = "",
+        agent: str | None = None,
         call: Call | None = None,
     ) -> Meter:
         """Return the meter of a run. `call` runs its transactions; None: in the store's threads.
 
+        `step` is what the money is spent on, and `agent` for whom.
+
         Without a limit everything is allowed and recorded. Under one, a call of unknown price is
         refused unless `allow_unpriced`, and then counts 0 until it is settled.
         """
-        return _RunMeter(self, call or self._call, scope, run_id, limit_usd, allow_unpriced)
+        return _RunMeter(
+            self,
+            call or self._call,
+            scope,
+            run_id,
+            {
+                "limit_usd": limit_usd,
+                "allow_unpriced": allow_unpriced,
+                "step": step,
+                "agent": agent,
+            },
+        )
 
     def reserve(
         self,
@@ -82,6 +98,8 @@ class Ledger:
         model: str,
         limit_usd: Decimal | None,
         allow_unpriced: bool,
+        step: str = "",
+        agent: str | None = None,
     ) -> Reservation:
         """Set money aside in one transaction.
 
@@ -101,6 +119,8 @@ class Ledger:
             "id": uuid4().hex,
             "run_id": run_id,
             "model": model,
+            "step": step,
+            "agent": agent,
             "reserved_nano": amount,
             "status": "reserved",
             "created_at": now,
@@ -121,10 +141,11 @@ class Ledger:
     def settle(self, scope: Scope, reservation: Reservation, usage: Usage) -> None:
         """Write down what the call cost; the first word on a reservation stands."""
         cost = usage.cost_usd
+        used = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
         if cost is None:
-            self._close(scope, reservation, status="unknown")
+            self._close(scope, reservation, status="unknown", **used)
         else:
-            self._close(scope, reservation, status="settled", settled_nano=to_nano(cost))
+            self._close(scope, reservation, status="settled", settled_nano=to_nano(cost), **used)
 
     def release(self, scope: Scope, reservation: Reservation) -> None:
         """Give the money back; the first word on a reservation stands."""
@@ -138,6 +159,49 @@ class Ledger:
         over = or_(ledger.c.status != "reserved", ledger.c.expires_at < self._clock())
         with self._database.reading() as connection:
             return from_nano(_total(connection, and_(_of_run(scope, run_id), over)))
+
+    def spend(
+        self,
+        scope: Scope,
+        *,
+        everyone: bool = False,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> tuple[Spend, ...]:
+        """Return what was spent, by day (UTC), user, step, agent and model; oldest first.
+
+        With `everyone` by all users of the tenant. What was released is no call; one that goes on,
+        or was lost, is of unknown cost.
+        """
+        columns = ledger.c
+        day = func.date(columns.created_at)
+        known = columns.status == "settled"
+        query = (
+            select(
+                day.label("day"),
+                columns.user_id,
+                columns.step,
+                columns.agent,
+                columns.model,
+                func.count().label("calls"),
+                func.sum(case((known, 0), else_=1)).label("unknown"),
+                func.sum(case((known, columns.settled_nano), else_=0)).label("nano"),
+                func.sum(func.coalesce(columns.input_tokens, 0)).label("input_tokens"),
+                func.sum(func.coalesce(columns.output_tokens, 0)).label("output_tokens"),
+            )
+            .where(
+                columns.tenant == scope.tenant if everyone else within(columns, scope),
+                columns.status != "released",
+            )
+            .group_by(day, columns.user_id, columns.step, columns.agent, columns.model)
+            .order_by(day)
+        )
+        if since is not None:
+            query = query.where(columns.created_at >= since)
+        if until is not None:
+            query = query.where(columns.created_at < until)
+        with self._database.reading() as connection:
+            return tuple(_spend(row) for row in connection.execute(query))
 
     def entries(self, scope: Scope, run_id: str) -> tuple[Entry, ...]:
         """Return the calls of a run, oldest first."""
@@ -171,15 +235,13 @@ class _RunMeter:
         call: Call,
         scope: Scope,
         run_id: str,
-        limit_usd: Decimal | None,
-        allow_unpriced: bool,
+        terms: Mapping[str, Any],
     ) -> None:
         self._ledger = ledger
         self._call = call
         self._scope = scope
         self._run_id = run_id
-        self._limit_usd = limit_usd
-        self._allow_unpriced = allow_unpriced
+        self._terms = terms
 
     async def reserve(self, amount_usd: Decimal | None, *, model: str) -> Reservation:
         return await self._call(
@@ -188,8 +250,7 @@ class _RunMeter:
             self._run_id,
             amount_usd,
             model=model,
-            limit_usd=self._limit_usd,
-            allow_unpriced=self._allow_unpriced,
+            **self._terms,
         )
 
     async def settle(self, reservation: Reservation, usage: Usage) -> None:
@@ -211,6 +272,21 @@ def _total(connection: Connection, chosen: ColumnElement[bool]) -> int:
         else_=func.coalesce(ledger.c.reserved_nano, 0),
     )
     return int(connection.execute(select(func.sum(counted)).where(chosen)).scalar() or 0)
+
+
+def _spend(row: Row[Any]) -> Spend:
+    return Spend(
+        day=date.fromisoformat(str(row.day)),
+        user=row.user_id,
+        step=row.step,
+        agent=row.agent,
+        model=row.model,
+        calls=row.calls,
+        unknown=int(row.unknown),
+        known_usd=from_nano(int(row.nano)),
+        input_tokens=int(row.input_tokens),
+        output_tokens=int(row.output_tokens),
+    )
 
 
 def _entry(row: Row[Any], now: datetime) -> Entry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Row, Select, insert, select, tuple_, update
@@ -15,6 +15,7 @@ from ..values import JSON, Decision, EventBody, Exchange, Run, Scope, Step
 from .claims import Claim, Claims, lock_claimed, require_run, scope_of
 from .events import event_values
 from .steps import read_steps, store_steps
+from .summaries import begin_summary, summarize
 from .tables import events as event_log
 from .tables import runs, scoped, within
 
@@ -32,9 +33,19 @@ class Runs(Claims):
     """Creates, records and reads runs; `Claims` says who may write to which."""
 
     def create(
-        self, scope: Scope, run_id: str, query: str, *, options: JSON, owner: str, lease_s: float
+        self,
+        scope: Scope,
+        run_id: str,
+        query: str,
+        *,
+        options: JSON,
+        owner: str,
+        lease_s: float,
+        replays: str | None = None,
     ) -> Claim:
         """Store a new run, running, and give it to `owner` for `lease_s` seconds.
+
+        `replays` is the run that is asked again with it.
 
         Raises:
             InvalidInput: there is a run of this id already.
@@ -57,6 +68,7 @@ class Runs(Claims):
             if connection.execute(select(runs.c.id).where(runs.c.id == run_id)).first():
                 raise InvalidInput(f"The run id {run_id!r} is taken. Use a new one.")
             connection.execute(insert(runs), row)
+            begin_summary(connection, scope, run_id, now, replays)
         return Claim(scope=scope, run_id=run_id, owner=owner, fence=1)
 
     def record(
@@ -76,18 +88,24 @@ class Runs(Claims):
             StoreError: another owner has taken the run over, or it has ended.
         """
         with self._database.writing() as connection:
-            last = int(lock_claimed(connection, claim).last_seq)
+            row = lock_claimed(connection, claim)
+            last = int(row.last_seq)
             store_steps(connection, claim, steps)
             rows = [event_values(claim, last + n, body) for n, body in enumerate(events, 1)]
             if rows:
                 connection.execute(insert(event_log), rows)
             changes: dict[str, Any] = {"last_seq": last + len(rows)}
+            latency_s = None
             if decision is not None:
                 changes["decision"] = to_json(decision)
             if end is not None:
                 changes |= {"status": end.status, "answer": end.answer, "error": end.error}
                 changes["finished_at"] = self._clock()
+                latency_s = (changes["finished_at"] - row.created_at).total_seconds()
             connection.execute(update(runs).where(runs.c.id == claim.run_id).values(changes))
+            if decision is not None or end is not None:
+                status = end.status if end else None
+                summarize(connection, claim, decision=decision, status=status, latency_s=latency_s)
         return last + len(rows)
 
     def get(self, scope: Scope, run_id: str) -> Run:
@@ -136,13 +154,20 @@ class Runs(Claims):
         with self._database.reading() as connection:
             return require_run(connection, scope, run_id).options
 
-    def exchanges(self, scope: Scope, *, limit: int) -> tuple[Exchange, ...]:
-        """Return the last answered queries of the session, oldest first; none without a session."""
+    def exchanges(
+        self, scope: Scope, *, limit: int, before: datetime | None = None
+    ) -> tuple[Exchange, ...]:
+        """Return the last answered queries of the session, oldest first; none without a session.
+
+        With `before` only those that were asked before that instant.
+        """
         if scope.session is None:
             return ()
         query = _newest_first(scope, limit).where(
             runs.c.status == "done", runs.c.answer.is_not(None)
         )
+        if before is not None:
+            query = query.where(runs.c.created_at < before)
         with self._database.reading() as connection:
             rows = connection.execute(query).all()
         return tuple(_exchange(row) for row in reversed(rows))

@@ -107,6 +107,40 @@ class RunColumns(Scoped):
     lease_until: Named[datetime] = Column(UtcTime)
 
 
+class SummaryColumns(Scoped):
+    """What lists and figures need of each run, apart from its words: ten thousand are a quick read.
+
+    `reasoning_nano` is what a model that judged the routing cost; `known_nano` what is known of
+    the cost. Written with the run, of which it tells nothing that is not there.
+    """
+
+    run_id: Named[str] = Column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    status: Named[str]
+    created_at: Named[datetime] = Column(UtcTime)
+    latency_s: Named[float | None]
+    method: Named[str | None]
+    in_scope: Named[bool | None]
+    agents: Named[Any] = Column(JSON_VALUE, nullable=False)
+    set_size: Named[int | None]
+    models: Named[Any] = Column(JSON_VALUE, nullable=False)
+    reasoned: Named[bool | None]
+    reasoning_nano: Named[int | None] = Column(BigInteger)
+    cost_nano: Named[int | None] = Column(BigInteger)
+    known_nano: Named[int] = Column(BigInteger)
+    input_tokens: Named[int | None] = Column(BigInteger)
+    output_tokens: Named[int | None] = Column(BigInteger)
+    replays: Named[str | None]
+
+
+class SessionTitleColumns(Scoped):
+    """What users called their sessions; one without a title is called by its first query."""
+
+    tenant: Named[str] = Column(primary_key=True)
+    user_id: Named[str] = Column(primary_key=True)
+    session: Named[str] = Column(primary_key=True)  # type: ignore[assignment]
+    title: Named[str] = Column(Prose)
+
+
 class StepColumns(Scoped):
     """What each run did; `key` stays the same when a run is resumed."""
 
@@ -201,11 +235,18 @@ class VectorColumns(Scoped):
 
 
 class LedgerColumns(Scoped):
-    """Money set aside for calls and what they cost. A run id here needs no row in `runs`."""
+    """Money set aside for calls and what they cost. A run id here needs no row in `runs`.
+
+    `step` is the step of the turn that called, and `agent` the one that it worked for.
+    """
 
     id: Named[str] = Column(primary_key=True)
     run_id: Named[str]
     model: Named[str]
+    step: Named[str]
+    agent: Named[str | None]
+    input_tokens: Named[int | None] = Column(BigInteger)
+    output_tokens: Named[int | None] = Column(BigInteger)
     reserved_nano: Named[int | None] = Column(BigInteger)
     settled_nano: Named[int | None] = Column(BigInteger)
     status: Named[str]
@@ -217,6 +258,8 @@ registries = Table("registries", metadata, RegistryColumns)
 agents = Table("agents", metadata, AgentColumns)
 agent_versions = Table("agent_versions", metadata, AgentVersionColumns)
 runs = Table("runs", metadata, RunColumns)
+summaries = Table("summaries", metadata, SummaryColumns)
+session_titles = Table("session_titles", metadata, SessionTitleColumns)
 steps = Table("steps", metadata, StepColumns)
 events = Table("events", metadata, EventColumns)
 feedback_marks = Table("feedback_marks", metadata, FeedbackMarkColumns)
@@ -230,6 +273,9 @@ Index(None, agent_versions.c.tenant, agent_versions.c.registry_version)
 Index(None, runs.c.tenant, runs.c.user_id, runs.c.created_at)
 Index(None, runs.c.tenant, runs.c.user_id, runs.c.session, runs.c.created_at)
 Index(None, runs.c.status, runs.c.lease_until)
+Index(None, summaries.c.tenant, summaries.c.created_at)
+Index(None, summaries.c.tenant, summaries.c.user_id, summaries.c.created_at)
+Index(None, summaries.c.tenant, summaries.c.user_id, summaries.c.session, summaries.c.created_at)
 Index(None, feedback.c.tenant, feedback.c.seq)
 Index(None, feedback.c.tenant, feedback.c.user_id, feedback.c.created_at)
 Index(None, feedback.c.run_id)
@@ -237,3 +283,16 @@ Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.sequence)
 Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.encoder)
 Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.superseded_by)
 Index(None, ledger.c.run_id)
+Index(None, ledger.c.tenant, ledger.c.created_at)
+# What agents did, told without reading what they gave.
+Index(
+    "ix_steps_acts",
+    steps.c.tenant,
+    steps.c.started_at,
+    steps.c.user_id,
+    steps.c.agent,
+    steps.c.status,
+    steps.c.latency_s,
+    sqlite_where=steps.c.name == "act",
+    postgresql_where=steps.c.name == "act",
+)

@@ -72,7 +72,7 @@ def draw_agent(one: Registered) -> RenderableType:
         "version": one.version,
         "description": agent.description,
         "kind": agent.kind,
-        "model": agent.model,
+        "model": agent.endpoint.model if agent.endpoint else agent.model,
         "function": agent.function,
         "documents": ", ".join(agent.documents),
         "tools": ", ".join(agent.tools),

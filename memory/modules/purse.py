@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from ...config import ModelChoice
 from ...errors import BudgetExceeded
 from ...models.chat import ChatReply, ChatRequest
 from ...models.journal import Journal, OnText
@@ -81,7 +82,7 @@ class _Counted:
         )
 
     async def ask(
-        self, model: str, request: ChatRequest, *, key: str, on_text: OnText | None = None
+        self, model: ModelChoice, request: ChatRequest, *, key: str, on_text: OnText | None = None
     ) -> ChatReply:
         self._purse.check()
         reply = await self._journal.ask(model, request, key=key, on_text=on_text)

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from callboard.errors import UnknownName
+from callboard.records import RunFilter
 from callboard.store.chunks import ChunkRow, Mark
 from callboard.store.engine import Store
 from callboard.store.runs import RunEnd
@@ -37,7 +38,7 @@ def write(store: Store, scope: Scope, name: str) -> None:
     claim = store.runs.create(scope, name, name, options={}, owner="me", lease_s=30)
     store.runs.record(
         claim,
-        steps=[Step(id=name, run_id=name, key=name, name="act", started_at=now)],
+        steps=[Step(id=name, run_id=name, key=name, name="act", agent=name, started_at=now)],
         events=[AnswerDelta(text=name)],
         end=RunEnd(status="done", answer=name),
     )
@@ -53,7 +54,7 @@ def write(store: Store, scope: Scope, name: str) -> None:
     store.chunks.add(scope, [chunk])
     store.vectors.put(scope, "minilm", {name: b"\x01"})
     reservation = store.ledger.reserve(
-        scope, name, Decimal(1), model="main", limit_usd=None, allow_unpriced=False
+        scope, name, Decimal(1), model="main", limit_usd=None, allow_unpriced=False, agent=name
     )
     store.ledger.settle(scope, reservation, Usage(cost_usd=Decimal(1)))
     store.agents.put(scope, name, {"name": name}, replace=False)
@@ -73,6 +74,17 @@ def sees(store: Store, scope: Scope, name: str) -> set[str]:
         "chunks.delete": bool(store.chunks.delete(scope, [name])),
         "vectors.get": bool(store.vectors.get(scope, "minilm", [name])),
         "ledger.spent": bool(store.ledger.spent(scope, name)),
+        "ledger.spend": any(one.agent == name for one in store.ledger.spend(scope)),
+        "summaries.page": bool(
+            store.summaries.page(
+                scope, RunFilter(text=name), everyone=False, limit=1, offset=0
+            ).total
+        ),
+        "summaries.acts": any(
+            act.agent == name
+            for act in store.summaries.acts(scope, everyone=False, since=None, until=None)
+        ),
+        "sessions.list": bool(store.sessions.list(scope, text=name)),
         "ledger.entries": bool(store.ledger.entries(scope, name)),
         "agents.all": any(row.name == name for row in store.agents.all(scope)),
         "agents.history": bool(store.agents.history(scope, name)),
@@ -126,7 +138,7 @@ def test_who_wrote_it_reads_it_all(shared: Store, writer: Scope) -> None:
     name = f"n{next(NUMBERS)}"
     write(shared, writer, name)
     ways = sees(shared, writer, name)
-    assert len(ways) == (20 if writer.session is not None else 19)
+    assert len(ways) == (24 if writer.session is not None else 22)
 
 
 def test_the_same_chunk_id_in_two_memories_is_two_chunks(store: Store, chunk) -> None:

@@ -1,0 +1,166 @@
+"""What is told of many runs, as plain values: lists of them, sessions, and figures over them.
+
+As in `values.py`, nothing here does I/O; money is `Decimal` US dollars, or None when unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from .values import Method, RunStatus, Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs are meant; None and "" narrow nothing.
+
+    since, until: asked from this instant on, and before that one.
+    agent: was called. model: was asked, by its configured name.
+    least_usd, most_usd: of the cost that is known; least_s, most_s: of the latency.
+    text: stands in the query or the answer, in whatever case.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    session: str | None = None
+    agent: str | None = None
+    model: str | None = None
+    method: Method | None = None
+    status: RunStatus | None = None
+    least_usd: Decimal | None = None
+    most_usd: Decimal | None = None
+    least_s: float | None = None
+    most_s: float | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """One run as a list shows it, without its steps.
+
+    `cost_usd` is None while a call of unknown cost is in it; `known_cost_usd` is what is known.
+    `models` are the names of those that were asked. `replays` is the run that was asked again.
+    """
+
+    id: str
+    scope: Scope
+    query: str
+    status: RunStatus
+    created_at: datetime
+    latency_s: float | None = None
+    method: Method | None = None
+    agents: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    cost_usd: Decimal | None = None
+    known_cost_usd: Decimal = Decimal(0)
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    replays: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage:
+    """A page of runs, newest first, and how many there are in all."""
+
+    runs: tuple[RunSummary, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One conversation: its title is what the user called it, or else its first query."""
+
+    id: str
+    title: str
+    runs: int
+    created_at: datetime
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What the calls of one day, user, step, agent and model used together.
+
+    `step` is the step of the turn (or `route`, `suggest`, `check`) and `agent` the one that it
+    worked for. `calls` were made; of `unknown` of them the cost is not known, and not in
+    `known_usd`, nor are their tokens certain to be.
+    """
+
+    day: date
+    user: str
+    step: str
+    agent: str | None
+    model: str
+    calls: int
+    unknown: int
+    known_usd: Decimal
+    input_tokens: int
+    output_tokens: int
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """The whole cost; None if that of a single call is unknown."""
+        return None if self.unknown else self.known_usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFigures:
+    """How an agent did: calls that ended, how many failed, how long they took, what they cost."""
+
+    agent: str
+    calls: int
+    failed: int
+    p50_s: float | None
+    p95_s: float | None
+    known_usd: Decimal
+    unknown: int
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """The whole cost; None if that of a single call is unknown."""
+        return None if self.unknown else self.known_usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnFigures:
+    """How the turns of a time went; None: there was nothing to tell it from.
+
+    `answered` are those that are done. `reasoned` had a model judge the routing, which cost
+    `reasoning_usd` together (None: not known of one); the others saved as much each, on average.
+    Shares and the mean size of the set are of the turns that were decided.
+    """
+
+    turns: int
+    answered: int
+    decided: int
+    reasoned: int
+    reasoning_usd: Decimal | None
+    mean_set_size: float | None
+    fallback_share: float | None
+    out_of_scope_share: float | None
+    p50_s: float | None
+    p95_s: float | None
+    known_usd: Decimal
+    unknown: int
+
+    @property
+    def reasoned_share(self) -> float | None:
+        """The share of the turns that needed a model to route."""
+        return self.reasoned / self.decided if self.decided else None
+
+    @property
+    def cost_per_answer_usd(self) -> Decimal | None:
+        """What an answered query cost; None if the cost of one is unknown, or there is none."""
+        return None if self.unknown or not self.answered else self.known_usd / self.answered
+
+    @property
+    def saved_usd(self) -> Decimal | None:
+        """What the turns that needed no model to route saved, at the mean cost of those that did.
+
+        None: no turn asked a model, or what that cost is not known.
+        """
+        if not self.reasoned or self.reasoning_usd is None:
+            return None
+        return self.reasoning_usd / self.reasoned * (self.decided - self.reasoned)
