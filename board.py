@@ -25,6 +25,7 @@ from .pipelines.board_records import BoardRecords
 from .pipelines.board_sessions import BoardSessions
 from .pipelines.house import House, Replaying
 from .pipelines.order import Order, amount_of, make_order
+from .records import Rehearsal
 from .values import (
     EVERYONE,
     Checkup,
@@ -204,6 +205,20 @@ class Board:
         house, limit = self._house, amount_of(budget_usd)
         return house.loop.wait(house.suggest(agents, limit))
 
+    async def rehearse(self, agent: Agent) -> Rehearsal:
+        """Tell whose queries an agent would take if it were registered; nothing is changed.
+
+        Raises:
+            InvalidInput: something that the agent names does not exist.
+        """
+        house = self._house
+        return await house.loop.wait_async(house.rehearse(agent))
+
+    def rehearse_sync(self, agent: Agent) -> Rehearsal:
+        """`rehearse`, for code that is not async."""
+        house = self._house
+        return house.loop.wait(house.rehearse(agent))
+
     async def categories(self) -> dict[str, str]:
         """Return the category of every agent: its first tag, or that of agents that are like it."""
         house = self._house
@@ -243,7 +258,7 @@ class Board:
         return house.loop.wait(house.run(scope, order))
 
     async def prepare(self) -> None:
-        """Get ready for queries: load the encoder, index the agents, learn from their examples.
+        """Get ready for queries: load encoder and libraries, index agents, learn their examples.
 
         Not needed: what is missing is done with the first query, and learning goes on beside the
         queries. After this, nothing has to be waited for.

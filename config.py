@@ -195,6 +195,18 @@ class LimitSettings(Section):
     """A run whose process shows no sign of life for this long is taken over by another."""
 
 
+class UiSettings(Section):
+    """The app of `callboard ui`."""
+
+    operators: tuple[str, ...] = ()
+    """With a login: who may see all users' runs and change agents, by the name that the provider
+    gives (their email). Without one, whoever is at this machine may."""
+    allow_functions: bool = False
+    """Let operators register Python functions by their import path: code that this server runs."""
+    monthly_budget_usd: Decimal | None = Field(default=None, gt=0)
+    """What a month may cost: the costs page draws a bar and a forecast; it stops nothing."""
+
+
 class Settings(BaseSettings):
     """All settings of a Board. `load_settings` reads them; tests and embedders may build them."""
 
@@ -215,6 +227,7 @@ class Settings(BaseSettings):
     memory: MemorySettings = MemorySettings()
     refiner: RefinerSettings = RefinerSettings()
     limits: LimitSettings = LimitSettings()
+    ui: UiSettings = UiSettings()
 
     @field_validator("models", mode="after")
     @classmethod

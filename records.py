@@ -20,6 +20,7 @@ class RunFilter:
     agent: was called. model: was asked, by its configured name.
     least_usd, most_usd: of the cost that is known; least_s, most_s: of the latency.
     text: stands in the query or the answer, in whatever case.
+    replays: it asks this run's query again.
     """
 
     since: datetime | None = None
@@ -34,6 +35,7 @@ class RunFilter:
     least_s: float | None = None
     most_s: float | None = None
     text: str = ""
+    replays: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,30 @@ class Spend:
     def cost_usd(self) -> Decimal | None:
         """The whole cost; None if that of a single call is unknown."""
         return None if self.unknown else self.known_usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A query that an agent would be called for, and who would be called without and with it."""
+
+    query: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What an agent would change if it were registered; told by retrieval, no model was asked.
+
+    It would be called for `found` of its own `examples`. Of `asked` queries of others - examples of
+    theirs, and what was asked last - it would be called for those `taken`.
+    """
+
+    agent: str
+    examples: int
+    found: int
+    asked: int
+    taken: tuple[Taken, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

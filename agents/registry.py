@@ -75,6 +75,15 @@ class Registry:
             row = self._rows.put(scope, agent.name, _stored(agent), replace=replace)
         return _standing(agent, row, found)
 
+    def check(self, agent: Agent) -> Registered:
+        """Return `agent` as it would stand here if it were registered; nothing is changed.
+
+        Raises:
+            InvalidInput: a model, function, tool or document can't be found.
+        """
+        agent = _complete(agent, None)
+        return Registered(agent=agent, version=0, state="live", function=self._parts(agent, None))
+
     def register_all(
         self, scope: Scope, agents: Iterable[Agent], *, replace: bool = False
     ) -> tuple[Registered, ...]:

@@ -190,6 +190,11 @@ class Agent(BaseModel):
             raise ValueError("'model' and 'endpoint' are both set; remove one of them")
         if self.endpoint and self.endpoint.embedded:
             raise ValueError("an 'endpoint' can't be embedded; set 'model' for a configured one")
+        if self.endpoint and "@" in (self.endpoint.api_base or ""):
+            raise ValueError(
+                "the api_base of the 'endpoint' holds a name or password that all would see; "
+                "put the key into an environment variable, and name it as api_key_env"
+            )
         if self.kind == "model" and self.asked is None:
             raise ValueError(
                 "no 'model', 'endpoint', 'function' or 'documents' is set, so nothing could "

@@ -275,6 +275,41 @@ def memo_of(run: Run) -> dict[str, Any]:
     return next((output for output in outputs if isinstance(output, dict)), {})
 
 
+def tiers_text(run: Run) -> str:
+    """Return at which tiers the memory modules of a run worked: `mid`, or module by module."""
+    tiers: dict[str, str] = memo_of(run).get("tiers") or {}
+    kinds = tuple(dict.fromkeys(tiers.values()))
+    if not kinds:
+        return "not needed"
+    if len(kinds) == 1:
+        return kinds[0]
+    return ", ".join(f"{module} {tier}" for module, tier in tiers.items())
+
+
+def retrieval_of(run: Run) -> dict[str, Any]:
+    """Return what the retrieval router found, as it was recorded; nothing where it is not read."""
+    return _output_of(run, "retrieve")
+
+
+def refined_of(run: Run) -> dict[str, Any]:
+    """Return how one answer was made of several, as it was recorded; nothing if it was not."""
+    return _output_of(run, "refine")
+
+
+def answers_of(run: Run) -> dict[str, dict[str, Any]]:
+    """Return what each agent answered, as it was recorded, by agent."""
+    return {
+        step.agent: step.output
+        for step in run.steps
+        if step.name == "act" and step.agent and isinstance(step.output, dict)
+    }
+
+
+def _output_of(run: Run, name: str) -> dict[str, Any]:
+    outputs = (step.output for step in run.steps if step.name == name)
+    return next((output for output in outputs if isinstance(output, dict)), {})
+
+
 def run_cost_text(run: Run) -> str:
     """Return a run's cost in words; what is known and what is not are kept apart."""
     return cost_text(tuple(step.usage for step in run.steps))
@@ -282,10 +317,14 @@ def run_cost_text(run: Run) -> str:
 
 def cost_text(usages: tuple[Usage, ...]) -> str:
     """Return what the usages cost: `$0.0012`, `$0.0012 (+ unknown)`, `unknown` or `$0`."""
-    total, known = total_cost(usages), known_cost(usages)
-    if total is not None:
-        return money_text(total)
-    return f"{money_text(known)} (+ unknown)" if known else "unknown"
+    return sum_text(known_cost(usages), known=total_cost(usages) is not None)
+
+
+def sum_text(known_usd: Decimal, *, known: bool) -> str:
+    """Return a sum in words; where not all of it is `known`, it says so."""
+    if known:
+        return money_text(known_usd)
+    return f"{money_text(known_usd)} (+ unknown)" if known_usd else "unknown"
 
 
 def money_text(money: Decimal | None) -> str:

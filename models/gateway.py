@@ -99,6 +99,10 @@ class Gateway:
         """
         return cost(self._price(name, self.settings(name)), input_tokens, output_tokens)
 
+    async def prepare(self) -> None:
+        """Import what calls need, which takes seconds; the first call would wait for it."""
+        await asyncio.to_thread(_litellm)
+
     async def ask(
         self,
         model: ModelChoice,

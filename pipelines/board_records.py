@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from ..records import AgentFigures, RunFilter, RunPage, Spend, TurnFigures
 from ..store.agents import AgentRow
-from ..values import Event, Scope
+from ..values import Event, Run, Scope
 from .figures import agent_figures, turn_figures
 
 if TYPE_CHECKING:
@@ -67,6 +67,21 @@ class BoardRecords:
             limit=limit,
             offset=offset,
         )
+
+    async def run(self, run_id: str, *, user: str | None = "local") -> Run:
+        """Return a run as it is stored now, with its steps; `user` None: whoever's it is.
+
+        Raises:
+            UnknownName: there is no such run, or it is another user's.
+        """
+        return await asyncio.to_thread(self.run_sync, run_id, user=user)
+
+    def run_sync(self, run_id: str, *, user: str | None = "local") -> Run:
+        """`run`, for code that is not async."""
+        store, scope = self._house().store, self._scope(user)
+        if user is None:
+            scope = store.summaries.owner(scope, run_id)
+        return store.runs.get(scope, run_id)
 
     async def turns(self, **between: Unpack[Between]) -> TurnFigures:
         """Tell how the turns went: how many, how routed, how quick, at what cost."""

@@ -18,10 +18,11 @@ from uuid import uuid4
 
 from ..agents.registry import Registry
 from ..codec import from_json
-from ..config import Settings
+from ..config import RouterSettings, Settings
 from ..models.gateway import Gateway
 from ..models.journal import UnrecordedJournal
 from ..models.prices import PriceBook
+from ..records import Rehearsal
 from ..router.budget import CallerPolicy, CappedPolicy, FixedPolicy, load_any_policy
 from ..router.choice import check_names
 from ..router.retrieval.embedding import RememberedEmbedding
@@ -60,6 +61,9 @@ if TYPE_CHECKING:
     from .conductor import Conductor
     from .remembering import MemoryDesk
 
+
+LAST = 300
+"""Queries that were asked last, with which an agent is tried before it is registered."""
 
 Replaying: TypeAlias = Callable[[str, Sequence[Exchange]], Order]
 """Makes an order of the query of an earlier run, and the conversation before it."""
@@ -120,13 +124,37 @@ class House:
 
     async def prepare(self, scope: Scope) -> None:
         """Get ready for queries."""
+        await self.conductor()
         router = await self._ready_router()
-        await router.settle(await self.store.call(self.registry.snapshot, scope))
+        await asyncio.gather(
+            router.settle(await self.store.call(self.registry.snapshot, scope)),
+            self.gateway.prepare(),
+        )
 
     async def check_agents(self) -> Checkup:
         """Tell how well the agents can be told apart."""
         router = await self._ready_router()
         return await router.check_up(await self.store.call(self.registry.snapshot, self._tenant))
+
+    async def rehearse(self, agent: Agent) -> Rehearsal:
+        """Tell whose queries an agent would take; nothing is registered and no model asked."""
+        from .rehearsal import rehearse
+
+        newcomer = await asyncio.to_thread(self.registry.check, agent)
+        snapshot = await self.store.call(self.registry.snapshot, self._tenant)
+        last = await self.store.call(self.store.summaries.queries, self._tenant, limit=LAST)
+        encoder = await self._ready_encoder()
+        settings = self._settings.router.model_copy(update={"policy": "retrieval"})
+        router = self._new_router(encoder, settings)
+        meter = self.store.ledger.meter(
+            self._tenant, "rehearsal", limit_usd=Decimal(0), allow_unpriced=False, step="rehearse"
+        )
+        try:
+            return await rehearse(
+                newcomer, snapshot, last, router, UnrecordedJournal(self.gateway, meter)
+            )
+        finally:
+            await router.close()
 
     async def categories(self) -> dict[str, str]:
         """Return the category of every agent."""
@@ -290,23 +318,23 @@ class House:
     async def _ready_router(self) -> Router:
         async with self._building:
             if self._router is None:
-                encoder = await self._ready_encoder()
-                embed = RememberedEmbedding(
-                    encoder,
-                    self.store,
-                    self._tenant,
-                    bundled=self._bundled,
-                    cache_dir=self._settings.cache_dir,
-                )
-                self._router = Router(
-                    RetrievalRouter(
-                        encoder, embed, self._votes, self._settings.router, self._settings.cache_dir
-                    ),
-                    self._settings.router,
-                    self.gateway,
-                    tenant=self._tenant.tenant,
-                )
+                self._router = self._new_router(await self._ready_encoder(), self._settings.router)
         return self._router
+
+    def _new_router(self, encoder: Encoder, settings: RouterSettings) -> Router:
+        embed = RememberedEmbedding(
+            encoder,
+            self.store,
+            self._tenant,
+            bundled=self._bundled,
+            cache_dir=self._settings.cache_dir,
+        )
+        return Router(
+            RetrievalRouter(encoder, embed, self._votes, settings, self._settings.cache_dir),
+            settings,
+            self.gateway,
+            tenant=self._tenant.tenant,
+        )
 
     async def _ready_memory(self) -> tuple[Archive, Recall]:
         if self._archive is None or self._recall is None:

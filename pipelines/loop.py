@@ -67,10 +67,11 @@ class LoopThread:
     def stop(self) -> None:
         """End the loop; what still runs on it is cancelled."""
         self.wait(_cancel_all())
+        # On its own thread: the caller's may be one in which another loop runs, as in a notebook.
+        self.wait(self._loop.shutdown_asyncgens())
+        self.wait(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
 

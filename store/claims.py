@@ -124,8 +124,13 @@ def require_run(connection: Connection, scope: Scope, run_id: str) -> Row[Any]:
     query = select(runs).where(within(runs.c, scope), runs.c.id == run_id)
     row = connection.execute(query).first()
     if row is None:
-        raise UnknownName(f"There is no run {run_id!r}. 'callboard runs list' shows the last ones.")
+        raise unknown_run(run_id)
     return row
+
+
+def unknown_run(run_id: str) -> UnknownName:
+    """Return the error for a run that the scope does not have."""
+    return UnknownName(f"There is no run {run_id!r}. 'callboard runs list' shows the last ones.")
 
 
 def lock_claimed(connection: Connection, claim: Claim) -> Row[Any]:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from ..records import RunFilter, RunPage, RunSummary
 from ..values import Decision, Scope, from_nano, to_nano
-from .claims import Claim, scope_of
+from .claims import Claim, scope_of, unknown_run
 from .database import Database
 from .tables import runs, scoped, steps, summaries, within
 
@@ -69,6 +69,33 @@ class Summaries:
             )
             rows = connection.execute(query).all() if found else []
         return RunPage(runs=tuple(map(_summary, rows)), total=int(total or 0))
+
+    def owner(self, scope: Scope, run_id: str) -> Scope:
+        """Return whose a run of the scope's tenant is.
+
+        Raises:
+            UnknownName: the tenant has no such run.
+        """
+        query: Select[Any] = select(summaries).where(
+            summaries.c.tenant == scope.tenant, summaries.c.run_id == run_id
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise unknown_run(run_id)
+        return scope_of(row)
+
+    def queries(self, scope: Scope, *, limit: int) -> tuple[str, ...]:
+        """Return what users of the scope's tenant asked last, newest first, each once."""
+        query = (
+            select(runs.c.query)
+            .select_from(summaries.join(runs, runs.c.id == summaries.c.run_id))
+            .where(summaries.c.tenant == scope.tenant)
+            .order_by(summaries.c.created_at.desc())
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return tuple(dict.fromkeys(connection.execute(query).scalars()))
 
     def turns(
         self, scope: Scope, *, everyone: bool, since: datetime | None, until: datetime | None
@@ -193,6 +220,7 @@ def _held(scope: Scope, chosen: RunFilter, everyone: bool) -> ColumnElement[bool
         (columns.session, chosen.session),
         (columns.method, chosen.method),
         (columns.status, chosen.status),
+        (columns.replays, chosen.replays),
     ):
         if wanted is not None:
             holds.append(column == wanted)

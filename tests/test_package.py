@@ -124,7 +124,7 @@ def test_the_constraints_pin_everything_that_the_project_names(project: dict[str
         for pin in (Requirement(line) for line in lines if line and not line.startswith("#"))
     }
     named = [Requirement(line) for line in project["project"]["dependencies"]]
-    for extra in ("local", "dev", "ner", "train"):
+    for extra in ("local", "login", "dev", "ner", "train"):
         named += [Requirement(line) for line in project["project"]["optional-dependencies"][extra]]
     for requirement in named:
         pin = pins[canonicalize_name(requirement.name)]

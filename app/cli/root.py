@@ -14,7 +14,20 @@ from typer.core import TyperGroup
 
 from ... import __version__
 from ...errors import CallboardError
-from . import agents, ask, bench, database, evaluation, feedback, memory, models, runs, setup, train
+from . import (
+    agents,
+    ask,
+    bench,
+    database,
+    evaluation,
+    feedback,
+    memory,
+    models,
+    runs,
+    setup,
+    train,
+    ui,
+)
 
 
 class Commands(TyperGroup):
@@ -67,6 +80,7 @@ def options(
 app.command()(ask.demo)
 app.command()(ask.ask)
 app.command()(ask.route)
+app.command()(ui.ui)
 app.add_typer(agents.commands, name="agents")
 app.add_typer(runs.commands, name="runs")
 app.add_typer(feedback.commands, name="feedback")

@@ -1,0 +1,110 @@
+"""What the Board is set up with: models and whether they answer, limits, versions. No secret."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import streamlit as st
+
+from ...board import Board
+from ...errors import CallboardError
+from ..readiness import database_check, model_checks
+from ..views import money_text, time_text
+from .prose import literal
+
+LIBRARIES = (
+    "callboard",
+    "langgraph",
+    "litellm",
+    "sentence-transformers",
+    "faiss-cpu",
+    "SQLAlchemy",
+    "streamlit",
+)
+_PASSWORD = re.compile(r"//[^/@]*@")
+STATES = {"ok": "ready", "warn": "not ready", "bad": "wrong"}
+
+
+def draw_setup(board: Board) -> None:
+    """Draw the settings, each from its own source."""
+    st.caption(
+        "They stand in `callboard.toml` and the environment; change them there and start again."
+    )
+    st.subheader("Models", anchor=False)
+    _draw_models(board)
+    left, right = st.columns(2, gap="large")
+    settings = board.settings
+    with left:
+        st.subheader("Limits", anchor=False)
+        _draw_values(settings.limits.model_dump())
+        st.subheader("Memory", anchor=False)
+        _draw_values(settings.memory.model_dump())
+    with right:
+        st.subheader("Routing", anchor=False)
+        _draw_values(settings.router.model_dump())
+        st.subheader("Versions", anchor=False)
+        database = database_check(settings)
+        _draw_values(
+            {
+                "python": platform.python_version(),
+                **{name: version(name) for name in LIBRARIES},
+                "encoder": settings.encoder,
+                "database": f"{STATES[database.state]}, {database.detail}",
+            }
+        )
+
+
+def _draw_models(board: Board) -> None:
+    ready = {check.name: check for check in model_checks(board.settings)}
+    checked = st.session_state.get("checked", {})
+    rows = []
+    for name, model in board.settings.models.items():
+        live = checked.get(name)
+        price = model.price
+        rows.append(
+            {
+                "Name": name,
+                "Model": model.model,
+                "Address": _PASSWORD.sub("//***@", model.api_base or "-"),
+                "Key": _key(model.api_key_env),
+                "Price, in / out": f"{money_text(price.input_per_million)} / "
+                f"{money_text(price.output_per_million)} per million"
+                if price
+                else "from the price file, or unknown",
+                "Set up": f"{STATES[ready[name].state]}: {ready[name].detail}",
+                "Answers": "not tried"
+                if live is None
+                else (f"yes, in {time_text(live.latency_s)}" if live.ok else f"no: {live.error}"),
+            }
+        )
+    st.dataframe(rows, hide_index=True, alt="The models of the settings")
+    if st.button("Call each once", icon=":material/network_check:", key="check-models"):
+        with st.spinner("Calling the models"):
+            try:
+                st.session_state["checked"] = {one.name: one for one in board.models_check_sync()}
+            except CallboardError as error:
+                st.error(literal(str(error)), icon=":material/error:")
+                return
+        st.rerun()
+
+
+def _key(name: str | None) -> str:
+    if name is None:
+        return "none needed"
+    return f"{name} is set" if os.environ.get(name) else f"{name} is not set"
+
+
+def _draw_values(values: Mapping[str, Any]) -> None:
+    rows = [{"Setting": name, "Value": _said(value)} for name, value in values.items()]
+    st.dataframe(rows, hide_index=True, height="content", alt="Settings and their values")
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "-"
+    return ", ".join(map(str, value)) or "-" if isinstance(value, tuple) else str(value)

@@ -1,0 +1,241 @@
+"""The app in a real browser, over a real server and a real endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from openai_server import Reply
+
+pytest.importorskip("playwright.sync_api", reason="the package 'playwright' is not installed")
+
+from playwright.sync_api import Browser, Page, expect
+
+from callboard.records import RunFilter
+
+from .browser import (
+    CHROMIUM,
+    SAYS,
+    WAIT_MS,
+    WIDE,
+    App,
+    answer,
+    answered,
+    ask,
+    chromium,
+    running_app,
+    see,
+    session_of,
+    settle,
+)
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"
+)
+
+TWO = "What rhymes with tree, and how do I cook rice?"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running_app(tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Callable[[], Page]]:
+    """Return a function that opens a tab; a script that runs in one fails the test."""
+    context = browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]})
+    alerts: list[str] = []
+
+    def open_tab() -> Page:
+        page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+        return page
+
+    yield open_tab
+    context.close()
+    assert alerts == []
+
+
+@pytest.fixture
+def page(tab: Callable[[], Page]) -> Page:
+    return tab()
+
+
+def run_of(app: App, session: str) -> Any:
+    with app.board() as board:
+        return board.list_sync(session=session)[0]
+
+
+def test_tokens_of_two_agents_arrive_while_they_work(app: App, page: Page) -> None:
+    see(page, app)
+    ask(page, TWO)
+    expect(page.get_by_text("rhymes writes")).to_be_visible()
+    expect(page.get_by_text(SAYS["RHYMES"][:15])).to_be_visible()
+    assert page.get_by_text(SAYS["RHYMES"]).count() == 0  # the rest has not come yet
+    answered(page)
+    assert page.get_by_text("Boil the rice for twelve minutes").count() > 0
+    line = page.get_by_test_id("stExpander").first
+    expect(line).to_contain_text("rhymes, recipes")
+    line.locator("summary").click()
+    expect(page.get_by_text("Retrieval was sure")).to_be_visible()
+    run = run_of(app, session_of(page))
+    assert run.cost_usd
+
+
+def test_a_registered_agent_gets_the_next_question_and_the_run_shows_why(
+    app: App, page: Page
+) -> None:
+    see(page, app, "agents")
+    page.get_by_role("tab", name="Register").click()
+    page.get_by_label("Name", exact=True).fill("gardener")
+    page.get_by_role("textbox", name="What it can do").fill(
+        "Plants, flowers and when to water a garden."
+    )
+    page.get_by_label("Queries that it answers").fill(
+        "When do I water roses?\nHow do I prune a rose?"
+    )
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_text("Saved gardener")).to_be_visible()
+    page.get_by_role("link", name="Chat").click()
+    settle(page)
+    ask(page, "When do I water my roses?")
+    answered(page)
+    page.get_by_test_id("stExpander").first.locator("summary").click()
+    page.get_by_role("link", name="Open the whole run").click()
+    expect(page.get_by_role("tab", name="Steps")).to_be_visible()
+    assert re.search(r"decisions\?run=\w+", page.url)
+    expect(page.get_by_text("confidence").first).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("tab", name="Steps")).to_be_visible()
+    run = page.url.rpartition("run=")[2]
+    with app.board() as board:
+        decision = board.get_sync(run).decision
+        assert decision is not None
+        assert decision.agents == ("gardener",)
+
+
+def test_a_thumb_down_moves_the_candidates_score(app: App, page: Page) -> None:
+    query = "Find me a rhyme for river."
+    see(page, app)
+    ask(page, query)
+    answered(page)
+    with app.board() as board:
+        before = {one.agent: one.score for one in board.route_sync(query).candidates}
+    page.get_by_test_id("stFeedback").first.locator("button").nth(1).click()
+    settle(page)
+    expect(page.get_by_test_id("stFeedback").first.locator("button").nth(1)).to_be_visible()
+    page.wait_for_timeout(500)
+    with app.board() as board:
+        assert [one.score for one in board.list_feedback_sync()][:1] == [-1.0]
+        after = {one.agent: one.score for one in board.route_sync(query).candidates}
+    assert after.get("rhymes", 0.0) < before["rhymes"]
+
+
+def test_clicking_around_in_mid_run_loses_nothing(app: App, page: Page) -> None:
+    see(page, app)
+    ask(page, TWO)
+    expect(page.get_by_text("rhymes writes")).to_be_visible()
+    session = session_of(page)
+    for name in ("Costs", "Memory", "Agents"):
+        page.get_by_role("link", name=name).click()
+        settle(page)
+    with app.board() as board:
+        (run,) = board.list_sync(session=session)
+        assert list(board.events_sync(run.id))  # to its end
+        assert board.get_sync(run.id).status == "done"
+    see(page, app, f"?session={session}")
+    answered(page)
+
+
+def test_a_reload_in_mid_run_shows_the_finished_answer(app: App, page: Page) -> None:
+    see(page, app)
+    ask(page, TWO)
+    expect(page.get_by_text("rhymes writes")).to_be_visible()
+    page.reload()
+    answered(page)
+    expect(page.get_by_text("Boil the rice").first).to_be_visible()
+
+
+def test_stop_ends_the_run_and_keeps_what_was_paid(app: App, page: Page) -> None:
+    app.endpoint.script(lambda request: replace(answer(request), piece_delay_s=1.0))
+    see(page, app)
+    ask(page, TWO)
+    expect(page.get_by_text("rhymes writes")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped. What was paid for")).to_be_visible()
+    app.endpoint.script(answer)
+    run = run_of(app, session_of(page))
+    assert run.status == "cancelled"
+    assert any(step.name == "call" for step in run.steps)
+    with app.board() as board:
+        assert board.records.runs_sync(RunFilter(status="cancelled")).total >= 1
+
+
+def test_two_tabs_show_the_same_run(app: App, tab: Callable[[], Page]) -> None:
+    first, second = tab(), tab()
+    see(first, app)
+    session = session_of(first)
+    ask(first, TWO)
+    expect(first.get_by_text("rhymes writes")).to_be_visible()
+    see(second, app, f"?session={session}")
+    answered(second)
+    answered(first)
+    assert len({session_of(first), session_of(second)}) == 1
+    with app.board() as board:
+        assert len(board.list_sync(session=session)) == 1
+
+
+def test_markup_in_a_question_an_answer_and_a_name_is_text(app: App, page: Page) -> None:
+    evil = "<script>alert('x')</script><img src=x onerror=alert(1)>"
+    app.endpoint.script(Reply(text=f"Tree rhymes with {evil}"))
+    try:
+        see(page, app)
+        ask(page, f"What rhymes with tree? {evil}")
+        answered(page)
+        assert page.get_by_text("<script>alert('x')</script>").count() >= 2
+        assert page.locator("img[src=x]").count() == 0
+        see(page, app, "agents")
+        page.get_by_role("tab", name="Register").click()
+        page.get_by_label("Name", exact=True).fill(evil)
+        page.get_by_role("textbox", name="What it can do").fill("Nothing that is good for anybody.")
+        page.get_by_role("button", name="Save").first.click()
+        expect(page.get_by_text("use 2 to 64 small letters").first).to_be_visible()
+    finally:
+        app.endpoint.script(answer)
+
+
+def test_a_file_becomes_knowledge(app: App, page: Page) -> None:
+    see(page, app)
+    chooser = page.get_by_test_id("stChatInput").locator("input[type=file]")
+    chooser.set_input_files(
+        {"name": "keys.md", "mimeType": "text/markdown", "buffer": b"# Keys\n\nThe shed: 4711.\n"}
+    )
+    ask(page, "What rhymes with tree?")
+    answered(page)
+    with app.board() as board:
+        (one,) = board.memory.search_sync("Which code opens the shed?", limit=1)
+    assert "4711" in one.text
+    assert one.writer == "keys.md#Keys"
+
+
+def test_the_table_leads_to_the_run_by_keyboard_and_mouse(app: App, page: Page) -> None:
+    with app.board() as board:
+        run = board.run_sync("what is 15% of 240?")
+    see(page, app, "decisions")
+    box = page.get_by_test_id("stDataFrame").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 16, box["y"] + 52)  # the first row's check box
+    expect(page.get_by_role("tab", name="Steps")).to_be_visible()
+    assert run.id in page.url
