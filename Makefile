@@ -5,6 +5,7 @@
 #   make lint    ruff, and mypy on the installed wheel
 #   make soak    the tests that take long
 #   make docs    write docs/cli.md anew
+#   make screens take the pictures in docs/screens anew (needs chromium)
 #   make clean   remove .venv and everything that was built
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ CONTENT = find *.py py.typed README.md LICENSE pyproject.toml constraints.txt Ma
 	-type f -not -path '*/__pycache__/*' | LC_ALL=C sort | xargs cksum | cksum | cut -d' ' -f1
 STAMP := $(VENV)/.installed-$(shell $(CONTENT))
 
-.PHONY: demo test lint soak docs clean install weights
+.PHONY: demo test lint soak docs screens clean install weights
 
 demo: install
 	@$(BIN)/callboard demo
@@ -38,6 +39,10 @@ lint: install
 
 docs: install
 	@$(BIN)/python -m callboard.app.cli.reference docs/cli.md
+
+screens: install
+	@mkdir -p docs/screens
+	@cd tests && SCREENS=$(CURDIR)/docs/screens $(BIN)/pytest app/ui/test_screens.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache tests/.pytest_cache

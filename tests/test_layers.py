@@ -54,7 +54,7 @@ HEAVY_AT_THE_TOP = {
     "pipelines.training.ppo": {"torch"},
     "pipelines.training.checkpoint": {"torch"},
 }
-"""Packages and modules that are imported lazily as a whole, and what they may import at their top."""
+"""Packages and modules that are imported lazily as a whole, and what their tops may import."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

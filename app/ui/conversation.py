@@ -92,9 +92,10 @@ def _draw_answer(board: Board, user: str, run: Run) -> None:
             _draw_again(board, user, run)
 
 
-def usual_costs(board: Board, user: str | None) -> dict[str, Decimal | None]:
+@st.cache_data(ttl=60, show_spinner=False)
+def usual_costs(_board: Board, user: str | None) -> dict[str, Decimal | None]:
     """Return what a call of each agent costs on average; None: that of a call is unknown."""
-    figures = board.records.agents_sync(user=user)
+    figures = _board.records.agents_sync(user=user)
     return {
         one.agent: None if one.cost_usd is None else one.cost_usd / one.calls
         for one in figures

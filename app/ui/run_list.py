@@ -179,7 +179,7 @@ def _begin(day: date) -> datetime:
 
 
 def _first_page() -> None:
-    st.session_state["list-page"] = 1
+    st.session_state.pop("list-page", None)
 
 
 def _clear() -> None:

@@ -49,7 +49,6 @@ def _draw_session(board: Board, user: str, session: Session, *, open_now: bool) 
             key=f"session-{session.id}",
             on_click=partial(_open, session.id),
             type="secondary" if open_now else "tertiary",
-            width="stretch",
             help=literal(session.title, 300),
         )
         if open_now:

@@ -110,9 +110,17 @@ def candidates_chart(rows: list[dict[str, Any]], least: float | None) -> Any:
     """Return bars of the candidates' scores, and the threshold from which one is called."""
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         y=alt.Y(
-            "agent:N", sort=None, title=None, axis=alt.Axis(labelLimit=220, labelOverlap=False)
+            "agent:N",
+            sort=None,
+            title=None,
+            axis=alt.Axis(labelLimit=220, labelOverlap=False, labelFlush=False),
         ),
-        x=alt.X("score:Q", scale=alt.Scale(domain=[0, 1]), title="probability of fitting"),
+        x=alt.X(
+            "score:Q",
+            scale=alt.Scale(domain=[0, 1]),
+            title="probability of fitting",
+            axis=alt.Axis(tickCount=5),
+        ),
     )
     bars = base.mark_bar(height=14, cornerRadius=2).encode(
         color=alt.Color(
@@ -124,7 +132,9 @@ def candidates_chart(rows: list[dict[str, Any]], least: float | None) -> Any:
     )
     layers: list[alt.Chart] = [bars]
     if least is not None:
-        rule = alt.Chart(alt.InlineData(values=[{"least": least}])).mark_rule(strokeDash=[4, 3])
+        rule = alt.Chart(alt.InlineData(values=[{"least": least}])).mark_rule(
+            strokeDash=[4, 3], color="#d97706", size=2
+        )
         layers.append(rule.encode(x="least:Q", tooltip=[alt.Tooltip("least:Q", title="threshold")]))
     return alt.layer(*layers).properties(height=alt.Step(24))
 

@@ -43,12 +43,16 @@ def draw_health(turns: TurnFigures, spend: Sequence[Spend]) -> None:
             money_text(turns.saved_usd) if turns.reasoned else "-",
             "At the mean cost of a turn in which a model did judge; a dash: none did.",
         )
-        _figure("Fell back", _share(turns.fallback_share), "What should have judged failed.")
+        _figure(
+            "Fell back",
+            _share(turns.fallback_share),
+            "No agent fitted, or judging failed.",
+        )
         _figure("Out of scope", _share(turns.out_of_scope_share), "No agent fitted.")
 
 
 def _figure(label: str, value: str, help_: str) -> None:
-    st.metric(label, value.replace("$", "\\$"), help=help_ or None, border=True, width=190)
+    st.metric(label, value.replace("$", "\\$"), help=help_ or None, border=True, width=172)
 
 
 def _share(share: float | None) -> str:

@@ -14,7 +14,7 @@ from ...export import spend_csv
 from ...views import sum_text
 
 WAYS = {"Agent": "agent", "Model": "model", "Step": "step", "User": "user"}
-NOBODY = "(routing and memory)"
+NOBODY = "(routing, memory, refining)"
 
 
 def draw_spend(spend: Sequence[Spend]) -> None:

@@ -62,13 +62,14 @@ def waterfall_chart(rows: list[dict[str, Any]]) -> Any:
             axis=alt.Axis(
                 labelLimit=260,
                 labelOverlap=False,
+                labelFlush=False,
                 labelExpr="slice(datum.label, 3)",
                 labelAlign="right",
             ),
         )
     )
     bars = base.mark_bar(height=12, cornerRadius=2, minBandSize=2).encode(
-        x=alt.X("start:Q", title="milliseconds"),
+        x=alt.X("start:Q", title="milliseconds", axis=alt.Axis(tickCount=6)),
         x2="end:Q",
         color=alt.Color(
             "kind:N",

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,16 +89,25 @@ class App:
 
 
 @contextmanager
-def running_app(folder: Path) -> Iterator[App]:
-    """Serve the app from `folder` until the block ends."""
+def running_app(
+    folder: Path, secrets: Callable[[int], str] | None = None, ui: str = ""
+) -> Iterator[App]:
+    """Serve the app from `folder` until the block ends.
+
+    `secrets` returns Streamlit's secrets for a port; `ui` are further settings of [ui].
+    """
     with OpenAIServer(answer) as endpoint:
         settings = folder / "callboard.toml"
-        settings.write_text(SETTINGS.format(url=endpoint.url), encoding="utf-8")
+        text = f"{SETTINGS.format(url=endpoint.url)}{ui}\n"
+        settings.write_text(text, encoding="utf-8")
         with Board.from_config(settings, recover=False) as board:
             board.register_all(AGENTS)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
+        if secrets is not None:
+            (folder / ".streamlit").mkdir()
+            (folder / ".streamlit" / "secrets.toml").write_text(secrets(port), encoding="utf-8")
         with (folder / "ui.log").open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "callboard", "ui", "--port", str(port)],
