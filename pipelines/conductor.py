@@ -64,6 +64,10 @@ class Conductor:
         self._running: dict[str, _Running] = {}
         self._watchers: dict[str, set[asyncio.Event]] = {}
 
+    async def prepare(self) -> None:
+        """Get ready what the steps of a turn need."""
+        await self._services.refiner.prepare()
+
     async def start(self, scope: Scope, order: Order) -> str:
         """Accept a query: from here on it is stored, and will be finished. Return the run's id."""
         run_id = uuid4().hex

@@ -124,11 +124,12 @@ class House:
 
     async def prepare(self, scope: Scope) -> None:
         """Get ready for queries."""
-        await self.conductor()
+        conductor = await self.conductor()
         router = await self._ready_router()
         await asyncio.gather(
             router.settle(await self.store.call(self.registry.snapshot, scope)),
             self.gateway.prepare(),
+            conductor.prepare(),
         )
 
     async def check_agents(self) -> Checkup:

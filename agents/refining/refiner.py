@@ -89,6 +89,11 @@ class Refiner:
         self._senses = Senses(encoder) if encoder else None
         self._gateway = gateway
 
+    async def prepare(self) -> None:
+        """Encode what sentences are compared with; the first refining would wait for it."""
+        if self._senses is not None:
+            await asyncio.to_thread(self._senses.of, ["Ready."])
+
     async def refine(
         self,
         query: str,

@@ -49,6 +49,7 @@ def _draw_session(board: Board, user: str, session: Session, *, open_now: bool) 
             key=f"session-{session.id}",
             on_click=partial(_open, session.id),
             type="secondary" if open_now else "tertiary",
+            width="stretch" if open_now else "content",
             help=literal(session.title, 300),
         )
         if open_now:
