@@ -257,19 +257,20 @@ class Board:
         house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
         return house.loop.wait(house.run(scope, order))
 
-    async def prepare(self) -> None:
+    async def prepare(self, *, learn: bool = True) -> None:
         """Get ready for queries: load encoder and libraries, index agents, learn their examples.
 
         Not needed: what is missing is done with the first query, and learning goes on beside the
-        queries. After this, nothing has to be waited for.
+        queries. After this, nothing has to be waited for; without `learn`, which takes longest,
+        the first queries are routed by what is known before.
         """
         house = self._house
-        await house.loop.wait_async(house.prepare(self._tenant))
+        await house.loop.wait_async(house.prepare(self._tenant, learn=learn))
 
-    def prepare_sync(self) -> None:
+    def prepare_sync(self, *, learn: bool = True) -> None:
         """`prepare`, for code that is not async."""
         house = self._house
-        house.loop.wait(house.prepare(self._tenant))
+        house.loop.wait(house.prepare(self._tenant, learn=learn))
 
     async def route(self, query: str, **asking: Unpack[Asking]) -> Decision:
         """Decide who would be called, and call nobody. Raises as `run` does."""

@@ -334,8 +334,8 @@ def money_text(money: Decimal | None) -> str:
     if not money:
         return "$0"
     digits = max(2, 2 - money.adjusted())
-    text = f"{money:.{digits}f}"
-    return f"${text.rstrip('0') if digits > 2 else text}"
+    whole, _, cents = f"{money:.{digits}f}".partition(".")
+    return f"${whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
 def time_text(latency_s: float | None) -> str:

@@ -120,8 +120,16 @@ def _store(store: Store, clock: _Clock, scope: Scope, run_id: str, run: Run) -> 
     for step in run.steps:
         if step.model is None:
             continue
-        meter = {"limit_usd": None, "allow_unpriced": True, "step": "act", "agent": step.agent}
-        held = store.ledger.reserve(scope, run_id, step.usage.cost_usd, model=step.model, **meter)
+        held = store.ledger.reserve(
+            scope,
+            run_id,
+            step.usage.cost_usd,
+            model=step.model,
+            limit_usd=None,
+            allow_unpriced=True,
+            step="act",
+            agent=step.agent,
+        )
         store.ledger.settle(scope, held, step.usage)
     clock.now += timedelta(seconds=2)
     ended = [StepEnded(step=replace(step, output=None)) for step in run.steps]
@@ -225,8 +233,8 @@ def browser_rows(settings: Path, run_id: str) -> Iterator[dict[str, JSON]]:
         yield _row("browser", "one run, by its row", times)
         times = []
         for word in (WORDS * 2)[:REPEATS]:
-            box = page.get_by_role("textbox", name="Text in the question or answer")
-            box.fill(word)
+            words = page.get_by_role("textbox", name="Text in the question or answer")
+            words.fill(word)
 
             def enter(word: str = word) -> None:
                 page.keyboard.press("Enter")
@@ -234,7 +242,7 @@ def browser_rows(settings: Path, run_id: str) -> Iterator[dict[str, JSON]]:
                 settled("[data-testid=stDataFrame]")
 
             times.append(_timed(enter))
-            box.fill("")
+            words.fill("")
             page.keyboard.press("Enter")
             expect(page.get_by_text("10,0", exact=False).first).to_be_visible()
         yield _row("browser", "filter by text", times)

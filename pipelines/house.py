@@ -27,7 +27,7 @@ from ..router.budget import CallerPolicy, CappedPolicy, FixedPolicy, load_any_po
 from ..router.choice import check_names
 from ..router.retrieval.embedding import RememberedEmbedding
 from ..router.retrieval.retriever import RetrievalRouter
-from ..router.router import Router
+from ..router.router import Question, Router
 from ..search import one_thread
 from ..search.encoder import Encoder
 from ..search.encoders import load_encoder
@@ -122,15 +122,16 @@ class House:
         journal = UnrecordedJournal(self.gateway, meter)
         return await router.route(order.question(history), snapshot, journal)
 
-    async def prepare(self, scope: Scope) -> None:
-        """Get ready for queries."""
+    async def prepare(self, scope: Scope, *, learn: bool) -> None:
+        """Get ready for queries; `learn` waits for what is learned from the agents' examples."""
         conductor = await self.conductor()
         router = await self._ready_router()
-        await asyncio.gather(
-            router.settle(await self.store.call(self.registry.snapshot, scope)),
-            self.gateway.prepare(),
-            conductor.prepare(),
-        )
+        await self.gateway.prepare()
+        await conductor.prepare()
+        snapshot = await self.store.call(self.registry.snapshot, scope)
+        await router.retrieve(Question(query="Ready?"), snapshot)
+        if learn:
+            await router.settle(snapshot)
 
     async def check_agents(self) -> Checkup:
         """Tell how well the agents can be told apart."""

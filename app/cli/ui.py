@@ -33,5 +33,6 @@ def ui(
     file = config or ctx.obj
     load_settings(file)  # what is wrong with the settings is said here, not in the browser
     where = "this machine only" if is_local(host) else "whoever logs in"
-    tell(f"Callboard is at http://{host}:{port}, for {where}. Ctrl-C ends it.")
-    serve(host=host, port=port, config=file)
+    told = f"Callboard is at http://{host}:{port}, for {where}. Ctrl-C ends it."
+    tell("Getting ready takes some seconds.")
+    serve(host=host, port=port, config=file, ready=lambda: tell(told))

@@ -7,6 +7,7 @@ import streamlit as st
 from ...agents.catalogue import agents_yaml, parse_agents
 from ...board import Board
 from ...errors import CallboardError
+from .notice import tell_next
 from .prose import literal
 
 
@@ -60,5 +61,5 @@ def draw_files(board: Board) -> None:
         except CallboardError as error:
             st.error(literal(str(error)), icon=":material/error:")
         else:
-            st.toast(f"Imported {len(found)} agents.")
+            tell_next(f"Imported {len(found)} agents.")
             st.rerun()

@@ -12,6 +12,7 @@ from ...agents.registry import Registered
 from ...agents.spec import Agent
 from ...board import Board
 from ...errors import CallboardError, InvalidInput
+from .notice import tell_next
 from .prose import literal
 from .rehearsal import draw_rehearsal
 
@@ -74,7 +75,7 @@ def _act(board: Board, key: str, spec: Mapping[str, Any], *, replace: bool, save
         if save:
             for name in [name for name in st.session_state if str(name).startswith(f"{key}-")]:
                 del st.session_state[name]
-            st.toast(f"Saved {agent.name}. The next question can go to it.")
+            tell_next(f"Saved {agent.name}. The next question can go to it.")
     st.rerun()
 
 

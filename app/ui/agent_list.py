@@ -13,6 +13,7 @@ from ...errors import CallboardError
 from ...store.agents import AgentRow
 from ..views import sum_text, time_text
 from .agent_form import draw_form
+from .notice import tell_next
 from .prose import literal, prose
 from .visitor import Visitor
 
@@ -119,7 +120,7 @@ def _try(change: object, told: str) -> None:
     except CallboardError as error:
         st.error(literal(str(error)))
     else:
-        st.toast(told)
+        tell_next(told)
         st.rerun()
 
 

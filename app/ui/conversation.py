@@ -13,6 +13,7 @@ from ...records import RunFilter
 from ...values import Feedback, Run
 from .drawings.decision import draw_decision
 from .drawings.turn import decision_line, draw_progress
+from .notice import tell_next
 from .progress import Progress
 from .prose import literal, prose
 from .question import TIERS, ask
@@ -121,7 +122,7 @@ def _draw_feedback(board: Board, user: str, run: Run) -> None:
             bad = st.form_submit_button("Bad", icon=":material/thumb_down:")
         if good or bad:
             board.feedback_sync(run.id, 1.0 if good else -1.0, comment=comment, user=user)
-            st.toast("Thank you. The router takes it into account.")
+            tell_next("Thank you. The router takes it into account.")
             st.rerun()
         for one in given:
             if one.comment and one.standing:

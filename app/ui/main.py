@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from callboard.app.ui.notice import draw_notices
 from callboard.app.ui.visitor import require_visitor
 
 HERE = Path(__file__).parent
@@ -13,6 +14,7 @@ SCREENS = HERE / "screens"  # a folder called "pages" Streamlit would list by it
 
 st.set_page_config(page_title="Callboard", page_icon=str(HERE / "icon.svg"), layout="wide")
 require_visitor()
+draw_notices()
 st.navigation(
     [
         st.Page(SCREENS / "chat.py", title="Chat", icon=":material/forum:", default=True),

@@ -9,6 +9,7 @@ import streamlit as st
 
 from ...board import Board
 from ...errors import CallboardError
+from .notice import tell_next
 from .prose import literal
 
 FILES = ("txt", "md", "markdown", "pdf", "html", "htm")
@@ -93,4 +94,4 @@ def _remember(board: Board, user: str, session: str, files: Sequence[Any]) -> No
             st.session_state["trouble"] = str(error)
         else:
             passages = "1 passage" if len(ids) == 1 else f"{len(ids)} passages"
-            st.toast(f"Remembered {passages} of {literal(file.name)}", icon=":material/neurology:")
+            tell_next(f"Remembered {passages} of {file.name}")

@@ -13,6 +13,7 @@ from ...pipelines.board_memory import Whose
 from ...values import EVERYONE, Remembered
 from ..export import table_of
 from ..views import remembered_json
+from .notice import tell_next
 from .prose import literal
 from .question import FILES
 from .visitor import Visitor
@@ -190,7 +191,7 @@ def _do(change: object, told: str) -> None:
     except CallboardError as error:
         st.error(literal(str(error)), icon=":material/error:")
     else:
-        st.toast(told)
+        tell_next(told)
         st.rerun()
 
 

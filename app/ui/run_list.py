@@ -20,7 +20,19 @@ EXPORTED = 10_000
 METHODS = ("retrieval", "reasoning", "fallback", "pinned")
 STATUSES = ("done", "failed", "cancelled", "running", "queued")
 ANY = {"placeholder": "any", "index": None}
-CHOICES = ("session", "user", "agent", "model", "method", "status", "dates", "usd", "seconds")
+CHOICES = (
+    "session",
+    "user",
+    "agent",
+    "model",
+    "method",
+    "status",
+    "dates",
+    "least-usd",
+    "most-usd",
+    "least-s",
+    "most-s",
+)
 
 
 def draw_list(board: Board, who: Visitor) -> None:
@@ -67,14 +79,14 @@ def _filters(board: Board, who: Visitor) -> tuple[RunFilter, str | None]:
         values = _choosers(board, who)
     user = values.pop("user")
     dates = values.pop("dates") or ()
-    usd, seconds = values.pop("usd"), values.pop("seconds")
+    least, most = values.pop("least_usd"), values.pop("most_usd")
     return (
         RunFilter(
             text=text.strip(),
             since=_begin(dates[0]) if dates else None,
             until=_begin(dates[-1]) + timedelta(days=1) if dates else None,
-            least_usd=None if usd is None else Decimal(str(usd)),
-            least_s=seconds,
+            least_usd=None if least is None else Decimal(str(least)),
+            most_usd=None if most is None else Decimal(str(most)),
             **values,
         ),
         (user or None) if who.operator else who.user,
@@ -85,6 +97,9 @@ def _choosers(board: Board, who: Visitor) -> dict[str, Any]:
     names = [one.agent.name for one in board.agents()]
     models = list(board.settings.models)
     choose = partial(st.selectbox, on_change=_first_page, **ANY)
+    number = partial(
+        st.number_input, value=None, min_value=0.0, placeholder="any", on_change=_first_page
+    )
     left, right = st.columns(2)
     with left:
         values: dict[str, Any] = {
@@ -92,16 +107,15 @@ def _choosers(board: Board, who: Visitor) -> dict[str, Any]:
             "model": choose("Model", models, key="filter-model", accept_new_options=True),
             "method": choose("How it was routed", METHODS, key="filter-method"),
             "status": choose("Status", STATUSES, key="filter-status"),
+            "least_s": number("Took from, seconds", key="filter-least-s"),
+            "most_s": number("to", key="filter-most-s"),
         }
     with right:
         write = partial(st.text_input, value=None, placeholder="any", on_change=_first_page)
         values["user"] = write("User", key="filter-user") if who.operator else None
         values["session"] = write("Session", key="filter-session") or None
-        number = partial(
-            st.number_input, value=None, min_value=0.0, placeholder="any", on_change=_first_page
-        )
-        values["usd"] = number("Cost at least, US dollars", format="%.5f", key="filter-usd")
-        values["seconds"] = number("Took at least, seconds", key="filter-seconds")
+        values["least_usd"] = number("Cost from, US dollars", format="%.5f", key="filter-least-usd")
+        values["most_usd"] = number("to", format="%.5f", key="filter-most-usd")
     values["dates"] = st.date_input("Asked on", value=[], key="filter-dates", on_change=_first_page)
     st.button("Clear all", on_click=_clear, icon=":material/filter_list_off:", type="tertiary")
     return values

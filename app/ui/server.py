@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ MAX_UPLOAD_MB = 20
 LOCALHOST = "127.0.0.1"
 
 
-def serve(*, host: str, port: int, config: Path | None) -> None:
-    """Serve the app until it is stopped.
+def serve(*, host: str, port: int, config: Path | None, ready: Callable[[], None]) -> None:
+    """Serve the app until it is stopped; `ready` is called when it begins to listen.
 
     Raises:
         ConfigurationError: the host is not this machine alone and no login is configured, or a
@@ -23,6 +24,8 @@ def serve(*, host: str, port: int, config: Path | None) -> None:
     """
     import streamlit.auth_util as login
     from streamlit.web import bootstrap
+
+    from .visitor import warm_up
 
     options = _options(host, port)
     bootstrap.load_config_options(options)
@@ -40,6 +43,8 @@ def serve(*, host: str, port: int, config: Path | None) -> None:
         )
     if config is not None:
         os.environ["CALLBOARD_CONFIG"] = str(config.resolve())
+    warm_up()
+    ready()
     bootstrap.run(str(HERE / "main.py"), False, [], options)
 
 

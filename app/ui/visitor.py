@@ -7,8 +7,6 @@ provider vouches for; without one there is this machine's user, who may do every
 from __future__ import annotations
 
 import atexit
-import threading
-from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -38,14 +36,17 @@ def the_board() -> Board:
     """Return the Board that all pages and visitors share; what runs goes on without them."""
     board = Board.from_config()
     atexit.register(board.close)
-    threading.Thread(target=_warm_up, args=(board,), daemon=True).start()
     return board
 
 
-def _warm_up(board: Board) -> None:
-    """Load what the first question would wait for; what is wrong with it, that will tell."""
-    with suppress(CallboardError, CancelledError):  # the Board may be closed meanwhile
-        board.prepare_sync()
+def warm_up() -> None:
+    """Load what the first question would wait for, before anybody waits.
+
+    Beside pages that are drawn the same imports take ten times as long: each of their thousands of
+    looks at the disk then waits for the interpreter. What is wrong, the first page says.
+    """
+    with suppress(CallboardError):
+        the_board().prepare_sync(learn=False)
 
 
 def require_board() -> Board:

@@ -19,31 +19,17 @@ from typing import Any
 from openai_server import OpenAIServer, Reply
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from callboard import Agent, Board
+from callboard import Board
+
+from .team import TEAM, WRITERS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WAIT_MS = 30_000
 expect.set_options(timeout=WAIT_MS)
 WIDE, NARROW = (1280, 900), (400, 860)
 
-AGENTS = (
-    Agent(
-        name="rhymes",
-        description="Finds rhymes for words, for poems and songs.",
-        examples=("What rhymes with tree?", "Find a rhyme for sea."),
-        instructions="You are RHYMES.",
-    ),
-    Agent(
-        name="recipes",
-        description="Recipes and cooking times for dishes at home.",
-        examples=("How do I cook rice?", "How long do eggs boil?"),
-        instructions="You are RECIPES.",
-    ),
-)
-
 SETTINGS = """
 database_url = "sqlite:///callboard.db"
-bundled_agents = true
 
 [models.main]
 model = "openai/qwen3-4b"
@@ -101,7 +87,7 @@ def running_app(
         text = f"{SETTINGS.format(url=endpoint.url)}{ui}\n"
         settings.write_text(text, encoding="utf-8")
         with Board.from_config(settings, recover=False) as board:
-            board.register_all(AGENTS)
+            board.register_all([*TEAM, *WRITERS])
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

@@ -13,10 +13,11 @@ import callboard.app.ui
 from callboard import Board
 from callboard.app.ui.visitor import the_board
 
+from .team import TEAM
+
 MAIN = str(Path(callboard.app.ui.__file__).parent / "main.py")
 
 SETTINGS = """
-bundled_agents = true
 
 [models.main]
 model = "openai/answers"
@@ -51,6 +52,7 @@ def board(settings: Path) -> Iterator[Board]:
     """Return the Board that the app shares, until the test ends."""
     the_board.clear()
     board = the_board()
+    board.register_all(TEAM)
     yield board
     board.close()
     the_board.clear()

@@ -12,8 +12,9 @@ from openai_server import Reply
 
 pytest.importorskip("playwright.sync_api", reason="the package 'playwright' is not installed")
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from callboard import Agent
 from callboard.records import RunFilter
 
 from .browser import (
@@ -51,10 +52,17 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
-def tab(browser: Browser) -> Iterator[Callable[[], Page]]:
-    """Return a function that opens a tab; a script that runs in one fails the test."""
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Return what all tests share, so that the app's files are loaded once."""
     context = browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def tab(context: BrowserContext) -> Iterator[Callable[[], Page]]:
+    """Return a function that opens a tab; a script that runs in one fails the test."""
     alerts: list[str] = []
 
     def open_tab() -> Page:
@@ -64,7 +72,8 @@ def tab(browser: Browser) -> Iterator[Callable[[], Page]]:
         return page
 
     yield open_tab
-    context.close()
+    for page in context.pages:
+        page.close()
     assert alerts == []
 
 
@@ -222,6 +231,7 @@ def test_a_file_becomes_knowledge(app: App, page: Page) -> None:
     chooser.set_input_files(
         {"name": "keys.md", "mimeType": "text/markdown", "buffer": b"# Keys\n\nThe shed: 4711.\n"}
     )
+    expect(page.get_by_text("keys.md")).to_be_visible()
     ask(page, "What rhymes with tree?")
     answered(page)
     with app.board() as board:
@@ -239,3 +249,61 @@ def test_the_table_leads_to_the_run_by_keyboard_and_mouse(app: App, page: Page) 
     page.mouse.click(box["x"] + 16, box["y"] + 52)  # the first row's check box
     expect(page.get_by_role("tab", name="Steps")).to_be_visible()
     assert run.id in page.url
+
+
+def select_row(page: Page, number: int) -> None:
+    """Tick the box of a row of the first table, from 0."""
+    box = page.get_by_test_id("stDataFrame").first.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 16, box["y"] + 52 + 35 * number)
+    settle(page)
+
+
+def test_an_agent_is_changed_disabled_and_removed_and_its_versions_tell(
+    app: App, page: Page
+) -> None:
+    with app.board() as board:
+        board.register(Agent(name="aardvark", description="Knows all about aardvarks."))
+    see(page, app, "agents")
+    select_row(page, 0)  # by name, the first
+    what = page.get_by_role("textbox", name="What it can do").first
+    expect(what).to_have_value("Knows all about aardvarks.")
+    what.fill("Knows all about aardvarks and anteaters.")
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_text("Saved aardvark")).to_be_visible()
+    select_row(page, 0)
+    page.get_by_role("tab", name="Versions").click()
+    expect(page.get_by_text("Version 2")).to_be_visible()
+    expect(
+        page.get_by_text("+description: Knows all about aardvarks and anteaters.")
+    ).to_be_visible()
+    page.get_by_role("tab", name="Change").click()
+    page.get_by_role("button", name="Disable").click()
+    expect(page.get_by_text("Disabled aardvark")).to_be_visible()
+    with app.board() as board:
+        assert (
+            next(one for one in board.agents() if one.agent.name == "aardvark").state == "disabled"
+        )
+    select_row(page, 0)
+    page.get_by_role("button", name="Remove", exact=True).click()
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.get_by_text("Removed aardvark")).to_be_visible()
+    with app.board() as board:
+        assert "aardvark" not in {one.agent.name for one in board.agents()}
+        assert [one.spec is None for one in board.records.versions_sync("aardvark")][-1]
+
+
+def test_a_page_of_the_list_is_the_first_again_after_a_filter(app: App, page: Page) -> None:
+    with app.board() as board:
+        for number in range(52):
+            board.run_sync(f"what is {number} plus 1?", user="counter", agents=["calculator"])
+    see(page, app, "decisions")
+    page.get_by_role("button", name="Page 2").click()
+    settle(page)
+    box = page.get_by_role("textbox", name="Text in the question or answer")
+    box.fill("plus 1")
+    box.press("Enter")
+    expect(page.get_by_text("52 runs")).to_be_visible()
+    settle(page)
+    select_row(page, 0)
+    expect(page.get_by_role("heading", name="what is 51 plus 1?")).to_be_visible()

@@ -94,15 +94,23 @@ PAGES = (
 )
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.fixture(scope="module")
+def looks(browser: Browser) -> Iterator[dict[str, Page]]:
+    """Return a tab for each look; all pages are drawn in it, so that files are loaded once."""
+    contexts = {look: browser.new_context(color_scheme=look) for look in ("light", "dark")}
+    yield {look: context.new_page() for look, context in contexts.items()}
+    for context in contexts.values():
+        context.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "look"),
+    [*((name, "light") for name in PAGES), ("chat", "dark"), ("decision", "dark")],
+)
 def test_a_page_fits_both_widths(
-    app: App, browser: Browser, folder: Path, name: str, look: str
+    app: App, looks: dict[str, Page], folder: Path, name: str, look: str
 ) -> None:
-    if look == "dark" and name not in ("chat", "decision"):
-        pytest.skip("one look is enough for the other pages")
-    context = browser.new_context(color_scheme=look)  # type: ignore[arg-type]
-    page = context.new_page()
+    page = looks[look]
     page.set_default_timeout(30_000)
     for width, height in (WIDE, NARROW):
         page.set_viewport_size({"width": width, "height": height})
@@ -112,4 +120,3 @@ def test_a_page_fits_both_widths(
         assert wide <= width, f"{name} is {wide} px wide in a window of {width}"
         suffix = "" if look == "light" else "-dark"
         page.screenshot(path=folder / f"{name}{suffix}-{width}.png")
-    context.close()
