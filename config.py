@@ -160,8 +160,8 @@ class MemorySettings(Section):
     memo_tokens: int = Field(default=512, ge=32)
     budget: Literal["auto", "low", "mid", "high"] = "auto"
     policy: str = "mid"
-    """Chooses the tiers where the budget is `auto`: a tier for all modules, or the file of a policy
-    that `callboard train budget` made."""
+    """Chooses the tiers where the budget is `auto`: a tier for all modules, `learned` (the policy
+    that is shipped), or the file of one that `callboard train budget` made."""
     strategy: Strategy = "implementation"
     """What sets the tiers apart: rules, encoder, model; the same model thinking more; or models
     of three sizes."""

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
@@ -395,7 +394,7 @@ def _policy(name: str, encoder: str) -> TierPolicy:
             name, reason=f"Left open by the caller; [memory] policy says {name}."
         )
     else:
-        inner = load_any_policy(Path(name), encoder=encoder)
+        inner = load_any_policy(name, encoder=encoder)
     return CappedPolicy(CallerPolicy(inner))
 
 

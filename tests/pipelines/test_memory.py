@@ -175,3 +175,14 @@ def test_pieces_are_values(board: Board) -> None:
     (one,) = board.memory.list_sync()
     assert isinstance(one, Remembered)
     assert one.created_at.tzinfo is not None
+
+
+def test_the_shipped_policy_chooses_what_is_left_open(make_board) -> None:
+    board = echo(make_board(memory={"policy": "learned"}))
+    board.memory.add_sync(KEY)
+    run = board.run_sync("Where is the key of the cellar?", agents=["keeper"])
+    modules = {step.name: step.output for step in run.steps if step.name in MEMORY_MODULES}
+    assert set(modules) == set(MEMORY_MODULES)
+    for output in modules.values():
+        assert isinstance(output, dict)
+        assert "Learned policy: low" in str(output["reason"])

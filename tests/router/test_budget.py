@@ -21,6 +21,7 @@ from callboard.router.budget import (
     load_any_policy,
     tiers_for,
 )
+from callboard.router.budget.files import LEARNED
 from callboard.values import (
     MEMORY_MODULES,
     TIERS,
@@ -171,3 +172,13 @@ def test_a_policy_of_another_encoder_is_refused_with_the_fix(tmp_path: Path) -> 
     assert load_any_policy(file, encoder="mine").wants_vectors
     with pytest.raises(ConfigurationError, match=r"'mine'.*'yours'.*callboard train budget"):
         load_any_policy(file, encoder="yours")
+
+
+def test_the_shipped_policy_says_on_what_it_was_trained() -> None:
+    policy = load_any_policy(LEARNED)
+    assert isinstance(policy, LearnedPolicy)
+    assert policy.card["set"] == "diaries"  # our own: its licence is the project's
+    assert policy.card["modules"] == list(MEMORY_MODULES)
+    vector = np.zeros(policy.card["dim"], np.float32)
+    given = replace(state("summary"), query_vector=vector, texts_vector=vector)
+    assert policy.probabilities(given).sum() == pytest.approx(1, abs=1e-5)

@@ -56,7 +56,7 @@ def answer(request: dict[str, Any]) -> Reply:
     text = next((text for name, text in SAYS.items() if f"You are {name}" in said), None)
     if text is None:
         text = " ".join(SAYS.values()) if "Tree rhymes" in said else "Hello! It is good to see you."
-    return Reply(text=text, piece_delay_s=0.12, usage=(len(said) // 4, len(text) // 4))
+    return Reply(text=text, piece_delay_s=0.4, usage=(len(said) // 4, len(text) // 4))
 
 
 class App:

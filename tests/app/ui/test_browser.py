@@ -200,6 +200,7 @@ def test_two_tabs_show_the_same_run(app: App, tab: Callable[[], Page]) -> None:
     expect(first.get_by_text("rhymes writes")).to_be_visible()
     see(second, app, f"?session={session}")
     answered(second)
+    first.bring_to_front()  # a browser lets the pages of hidden tabs sleep
     answered(first)
     assert len({session_of(first), session_of(second)}) == 1
     with app.board() as board:
