@@ -4,15 +4,14 @@
 
 One real turn of two bundled agents is stored many times, over 90 days, 20 users and 400 sessions,
 with its decision, steps and outputs as they were. `store` figures are of the read functions that
-the pages call, `page` figures of whole runs of a page's script, and with `--browser` (needs
-chromium and the package playwright) of a click or an address until the page stands still.
+the pages call; with `--browser` (needs chromium and the package playwright) `browser` figures are of
+a click or an address until the page stands still.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import shutil
 import socket
@@ -161,32 +160,6 @@ def store_rows(board: Board, ids: Sequence[str]) -> Iterator[dict[str, JSON]]:
     }
     for name, read in reads.items():
         yield _row("store", name, [_timed(read) for _ in range(REPEATS)])
-
-
-def page_rows(settings: Path, run_id: str) -> Iterator[dict[str, JSON]]:
-    """Yield how long a page's script takes, as Streamlit runs it."""
-    from streamlit.testing.v1 import AppTest
-
-    from ..app.ui.visitor import the_board
-
-    os.environ["CALLBOARD_CONFIG"] = str(settings)
-    the_board.clear()
-    main = str(Path(__file__).parents[1] / "app" / "ui" / "main.py")
-    page = AppTest.from_file(main, default_timeout=120)
-    page.run().switch_page("screens/decisions.py").run()
-    yield _row("page", "list", [_timed(page.run) for _ in range(REPEATS)])
-    page.selectbox(key="filter-agent").set_value("units")
-    yield _row("page", "filter by agent", [_timed(page.run) for _ in range(REPEATS)])
-    page.selectbox(key="filter-agent").set_value(None)
-    page.text_input(key="filter-text").set_value("refund")
-    yield _row("page", "filter by text", [_timed(page.run) for _ in range(REPEATS)])
-    page.text_input(key="filter-text").set_value("")
-    page.query_params["run"] = run_id
-    yield _row("page", "one run", [_timed(page.run) for _ in range(REPEATS)])
-    page.switch_page("screens/costs.py").run()
-    yield _row("page", "costs", [_timed(page.run) for _ in range(REPEATS)])
-    the_board().close()
-    the_board.clear()
 
 
 def browser_rows(settings: Path, run_id: str) -> Iterator[dict[str, JSON]]:
@@ -339,7 +312,6 @@ def main() -> None:
             status.update("Measuring")
             with Board.from_config(settings) as board:
                 rows = list(store_rows(board, ids))
-            rows += page_rows(settings, ids[-3])
             if given.browser:
                 rows += browser_rows(settings, ids[-3])
             found = plans(url)
@@ -351,11 +323,10 @@ def main() -> None:
             )
         )
         return
-    from ..app.cli.tables import draw_rows
-
     out = Console()
     out.print(describe_machine())
-    out.print(draw_rows(rows))
+    for row in rows:
+        out.print(f"{row['kind']:8} {row['name']:44} {row['p50_ms']:8.1f} {row['p95_ms']:8.1f} ms")
     out.print("\n".join(found), markup=False)
 
 
