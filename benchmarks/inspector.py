@@ -4,8 +4,8 @@
 
 One real turn of two bundled agents is stored many times, over 90 days, 20 users and 400 sessions,
 with its decision, steps and outputs as they were. `store` figures are of the read functions that
-the pages call; with `--browser` (needs chromium and the package playwright) `browser` figures are of
-a click or an address until the page stands still.
+the pages call; with `--browser` (needs chromium and the package playwright) `browser` figures are
+of a click or an address until the page stands still.
 """
 
 from __future__ import annotations
