@@ -9,11 +9,10 @@ import yaml
 
 from ...agents.registry import Registered
 from ...board import Board
-from ...errors import CallboardError
 from ...store.agents import AgentRow
 from ..views import sum_text, time_text
 from .agent_form import draw_form
-from .notice import tell_next
+from .notice import attempt
 from .prose import literal, prose
 from .visitor import Visitor
 
@@ -82,18 +81,16 @@ def _draw_one(board: Board, who: Visitor, one: Registered) -> None:
         st.warning(literal(one.reason), icon=":material/link_off:")
     if one.state == "bundled":
         st.caption("It is bundled with Callboard. Register one of the same name to replace it.")
-    names = ["Versions", "Specification"]
-    if who.operator:
-        names[:0] = ["Change"]
-    tabs = dict(zip(names, st.tabs(names), strict=True))
-    with tabs["Versions"]:
+    if not who.operator:
+        return  # instructions and endpoints are the operators' business
+    change, versions, specification = st.tabs(["Change", "Versions", "Specification"])
+    with change:
+        _draw_switches(board, one)
+        draw_form(board, one)
+    with versions:
         _draw_versions(board.records.versions_sync(agent.name))
-    with tabs["Specification"]:
+    with specification:
         st.code(spec_text(agent.model_dump(mode="json", exclude_defaults=True)), language="yaml")
-    if who.operator:
-        with tabs["Change"]:
-            _draw_switches(board, one)
-            draw_form(board, one)
 
 
 def _draw_switches(board: Board, one: Registered) -> None:
@@ -102,7 +99,7 @@ def _draw_switches(board: Board, one: Registered) -> None:
         label = "Disable" if agent.enabled else "Enable"
         if st.button(label, key=f"switch-{agent.name}", icon=":material/toggle_on:"):
             changed = agent.model_copy(update={"enabled": not agent.enabled})
-            _try(lambda: board.register(changed, replace=True), f"{label}d {agent.name}.")
+            attempt(lambda: board.register(changed, replace=True), f"{label}d {agent.name}.")
         if one.state == "bundled":
             return
         with st.popover("Remove", icon=":material/delete:"):
@@ -111,17 +108,7 @@ def _draw_switches(board: Board, one: Registered) -> None:
                 "versions stay on record, and it may be registered again."
             )
             if st.button("Remove it", key=f"remove-{agent.name}", type="primary"):
-                _try(lambda: board.unregister(agent.name), f"Removed {agent.name}.")
-
-
-def _try(change: object, told: str) -> None:
-    try:
-        change()  # type: ignore[operator]
-    except CallboardError as error:
-        st.error(literal(str(error)))
-    else:
-        tell_next(told)
-        st.rerun()
+                attempt(lambda: board.unregister(agent.name), f"Removed {agent.name}.")
 
 
 def _draw_versions(versions: tuple[AgentRow, ...]) -> None:

@@ -8,7 +8,6 @@ from decimal import Decimal
 import streamlit as st
 
 from ...board import Board
-from ...errors import CallboardError
 from ...records import RunFilter
 from ...values import Feedback, Run
 from .drawings.decision import draw_decision
@@ -169,7 +168,4 @@ def _draw_again(board: Board, user: str, run: Run) -> None:
         if st.button("Ask again", key=f"again-{run.id}", type="primary"):
             agents = tuple(pinned) or None
             session = run.scope.session or ""
-            try:
-                ask(board, user, session, run.query, agents=agents, memory=memory)
-            except CallboardError as error:
-                st.error(literal(str(error)))
+            ask(board, user, session, run.query, agents=agents, memory=memory)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import streamlit as st
 
 from ...board import Board
@@ -57,8 +59,6 @@ def draw_routing(board: Board, who: Visitor) -> None:
 
 def _as_run(query: str, decision: Decision) -> Run:
     """Return a decision that belongs to no run in the form in which decisions are drawn."""
-    from datetime import UTC, datetime
-
     return Run(
         id="",
         scope=Scope(),

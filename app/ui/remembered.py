@@ -13,7 +13,7 @@ from ...pipelines.board_memory import Whose
 from ...values import EVERYONE, Remembered
 from ..export import table_of
 from ..views import remembered_json
-from .notice import tell_next
+from .notice import attempt
 from .prose import literal
 from .question import FILES
 from .visitor import Visitor
@@ -45,9 +45,9 @@ def whose(board: Board, who: Visitor) -> Whose:
     return {"user": EVERYONE if kind == "all" else user}
 
 
-def draw_remembered(board: Board, scope: Whose) -> None:
+def draw_remembered(board: Board, who: Visitor, scope: Whose) -> None:
     """Draw what is remembered of the scope, and what can be done with it."""
-    may_change = scope["user"] != EVERYONE or _may_change_everyone()
+    may_change = scope["user"] != EVERYONE or who.operator
     text = st.text_input(
         "Search by meaning and words",
         placeholder="Search by meaning and words",
@@ -118,12 +118,6 @@ def _found(board: Board, scope: Whose, text: str) -> tuple[Remembered, ...]:
     return board.memory.list_sync(limit=PAGE, **scope)
 
 
-def _may_change_everyone() -> bool:
-    from .visitor import visitor
-
-    return visitor().operator
-
-
 def _draw_one(board: Board, scope: Whose, one: Remembered, may_change: bool) -> None:
     with st.container(border=True):
         told = {
@@ -147,9 +141,9 @@ def _draw_one(board: Board, scope: Whose, one: Remembered, may_change: bool) -> 
         text = st.text_area("What it says", one.text, key=f"piece-{one.id}")
         with st.container(horizontal=True):
             if st.button("Save", key=f"save-{one.id}", disabled=text == one.text):
-                _do(lambda: board.memory.update_sync(one.id, text, **_owner(scope)), "Changed.")
+                attempt(lambda: board.memory.update_sync(one.id, text, **_owner(scope)), "Changed.")
             if st.button("Forget", key=f"forget-{one.id}", icon=":material/delete:"):
-                _do(lambda: board.memory.delete_sync([one.id], **_owner(scope)), "Forgotten.")
+                attempt(lambda: board.memory.delete_sync([one.id], **_owner(scope)), "Forgotten.")
         versions = board.memory.history_sync(one.id, **_owner(scope))
         for old in versions[:-1]:
             st.caption(f"{old.created_at.astimezone():%Y-%m-%d %H:%M}: {literal(old.text, 300)}")
@@ -182,17 +176,7 @@ def _draw_add(board: Board, scope: Whose) -> None:
 def _draw_forget_all(board: Board, scope: Whose) -> None:
     sure = st.checkbox("Everything here, for good. I am sure.", key="forget-sure")
     if st.button("Forget all", key="forget-all", disabled=not sure, type="primary"):
-        _do(lambda: board.memory.delete_all_sync(**scope), "Forgotten.")
-
-
-def _do(change: object, told: str) -> None:
-    try:
-        change()  # type: ignore[operator]
-    except CallboardError as error:
-        st.error(literal(str(error)), icon=":material/error:")
-    else:
-        tell_next(told)
-        st.rerun()
+        attempt(lambda: board.memory.delete_all_sync(**scope), "Forgotten.")
 
 
 def _exported(board: Board, scope: Whose, kind: str) -> str:

@@ -9,9 +9,9 @@ from uuid import uuid4
 import streamlit as st
 
 from ...board import Board
-from ...errors import CallboardError
 from ...records import Session
 from ..views import run_json
+from .notice import attempt
 from .prose import literal
 
 SHOWN = 30
@@ -75,13 +75,8 @@ def _draw_menu(board: Board, user: str, session: Session) -> None:
     st.caption("Deleting forgets all words of it. What it cost stays in the accounts.")
     sure = st.checkbox("I am sure", key=f"sure-{session.id}")
     if st.button("Delete", key=f"delete-{session.id}", icon=":material/delete:", disabled=not sure):
-        try:
-            board.sessions.delete_sync(session.id, user=user)
-        except CallboardError as error:
-            st.error(literal(str(error)))
-        else:
-            _open(uuid4().hex[:12])
-            st.rerun()
+        _open(uuid4().hex[:12])
+        attempt(lambda: board.sessions.delete_sync(session.id, user=user), "Deleted.")
 
 
 def _open(session: str) -> None:

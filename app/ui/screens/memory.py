@@ -12,4 +12,4 @@ st.title("Memory")
 if not board.settings.memory.enabled:
     st.info("Memory is off. Set enabled = true in [memory] of callboard.toml, and start again.")
     st.stop()
-draw_remembered(board, whose(board, who))
+draw_remembered(board, who, whose(board, who))
