@@ -19,15 +19,20 @@ from .question import TIERS, ask
 
 EVERY_S = 0.3
 """How often a turn that goes on is looked at."""
-SHOWN = 100
-"""Runs of a conversation that are drawn, the last ones."""
+SHOWN = 30
+"""Runs of a conversation that are drawn, the last ones; the others stand among the decisions."""
 GOING = ("queued", "running")
 THUMBS = (-1.0, 1.0)
 
 
 def runs_of(board: Board, user: str, session: str) -> tuple[Run, ...]:
-    """Return the last runs of a session, oldest first; those that ended are read once."""
+    """Return the last runs of a session, oldest first; those that ended are read once.
+
+    Where there are more, the page says so.
+    """
     page = board.records.runs_sync(RunFilter(session=session), limit=SHOWN, user=user)
+    if page.total > SHOWN:
+        st.caption(f"The last {SHOWN} of {page.total} questions; all stand under Decisions.")
     ended: dict[str, Run] = st.session_state.setdefault("ended-runs", {})
     runs = []
     for one in reversed(page.runs):

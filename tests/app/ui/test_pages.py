@@ -95,6 +95,15 @@ def test_a_question_is_answered_and_the_card_says_why(open_page, board: Board) -
     assert page.query_params["session"] in (run.scope.session, [run.scope.session])
 
 
+def test_a_long_conversation_shows_its_end_and_says_so(open_page, board: Board) -> None:
+    for number in range(32):
+        board.run_sync(f"what is {number} plus 1?", session="long", agents=["calculator"])
+    page = open_page(session="long")
+    assert "The last 30 of 32 questions" in words(page)
+    assert "what is 31 plus 1?" in words(page)
+    assert "what is 1 plus 1?" not in words(page)
+
+
 def test_words_of_users_and_agents_are_shown_as_text(open_page, board: Board, endpoint) -> None:
     evil = "<script>alert(1)</script> costs $5 or $6 ![x](http://evil.example/a.png) :red[x]"
     endpoint.script(Reply(text=evil))
