@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ...config import model_name
 from ..readiness import Check
 from ..views import cost_text, money_text, plain, time_text
 from .drawing import grid, section
@@ -72,7 +73,7 @@ def draw_agent(one: Registered) -> RenderableType:
         "version": one.version,
         "description": agent.description,
         "kind": agent.kind,
-        "model": agent.endpoint.model if agent.endpoint else agent.model,
+        "model": agent.asked and model_name(agent.asked),
         "function": agent.function,
         "documents": ", ".join(agent.documents),
         "tools": ", ".join(agent.tools),

@@ -141,14 +141,17 @@ def _spec(board: Board, fields: _Fields, agent: Agent | None, kind: str) -> dict
         placeholder="Why was I charged twice?",
     ).splitlines()
     if kind == "function":
-        spec["function"] = fields.text(
+        there, allowed = agent.function if agent else None, board.settings.ui.allow_functions
+        path = fields.text(
             "function",
             "Import path of the function",
-            (agent.function if agent else None) or "",
+            there or "",
             placeholder="shop.orders:find_order",
+            disabled=not allowed,
         )
+        spec["function"] = path if allowed else there
     if kind == "documents" and agent:
-        spec |= {"documents": agent.documents, "model": agent.model}
+        spec |= agent.model_dump(include={"documents", "model", "endpoint"}, exclude_none=True)
     if kind in ("model", "endpoint"):
         spec["instructions"] = fields.text(
             "instructions", "Instructions", agent.instructions if agent else "", lines=4

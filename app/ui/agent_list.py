@@ -9,6 +9,7 @@ import yaml
 
 from ...agents.registry import Registered
 from ...board import Board
+from ...config import model_name
 from ...store.agents import AgentRow
 from ..views import sum_text, time_text
 from .agent_form import draw_form
@@ -67,7 +68,7 @@ def kind_of(one: Registered) -> str:
     agent = one.agent
     if agent.kind == "function":
         return "function"
-    model = agent.endpoint.model if agent.endpoint else agent.model
+    model = agent.asked and model_name(agent.asked)
     if agent.kind == "documents":
         return f"documents, {model}" if model else "documents"
     return str(model)

@@ -9,6 +9,7 @@ import streamlit as st
 from ...board import Board
 from ...errors import CallboardError
 from ...records import RunFilter
+from ...store.claims import GOING
 from ...values import Run
 from ..views import memo_of, money_text, run_cost_text, tiers_text, time_text
 from .conversation import EVERY_S
@@ -61,7 +62,7 @@ def _draw_beside(board: Board, who: Visitor, run: Run, run_id: str) -> None:
     except CallboardError as error:
         st.error(literal(str(error)))
         return
-    if other.status in ("queued", "running"):
+    if other.status in GOING:
         _await(board, run_id, run.scope.user)
         return
     draw_comparison(run, other)
@@ -69,7 +70,7 @@ def _draw_beside(board: Board, who: Visitor, run: Run, run_id: str) -> None:
 
 @st.fragment(run_every=EVERY_S)
 def _await(board: Board, run_id: str, user: str) -> None:
-    if board.get_sync(run_id, user=user).status not in ("queued", "running"):
+    if board.get_sync(run_id, user=user).status not in GOING:
         st.rerun()
     st.status("The board is asked again", state="running")
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from ...board import Board
 from ...records import RunFilter
+from ...store.claims import GOING
 from ...values import Feedback, Run
 from .drawings.decision import draw_decision
 from .drawings.turn import decision_line, draw_progress
@@ -21,7 +22,6 @@ EVERY_S = 0.3
 """How often a turn that goes on is looked at."""
 SHOWN = 30
 """Runs of a conversation that are drawn, the last ones; the others stand among the decisions."""
-GOING = ("queued", "running")
 THUMBS = (-1.0, 1.0)
 
 

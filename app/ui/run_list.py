@@ -11,6 +11,7 @@ import streamlit as st
 
 from ...board import Board
 from ...records import RunFilter, RunSummary
+from ...store.claims import GOING
 from ..export import csv_of, json_of
 from ..views import sum_text, time_text
 from .visitor import Visitor
@@ -182,7 +183,7 @@ def _exports(board: Board, chosen: RunFilter, user: str | None) -> None:
 
 def cost_of(run: RunSummary) -> str:
     """Return what a run cost; what is known and what is not are kept apart."""
-    if run.status in ("queued", "running"):
+    if run.status in GOING:
         return "-"
     return sum_text(run.known_cost_usd, known=run.cost_usd is not None)
 

@@ -12,7 +12,6 @@ from ...errors import ConfigurationError
 
 HERE = Path(__file__).parent
 MAX_UPLOAD_MB = 20
-LOCALHOST = "127.0.0.1"
 
 
 def serve(*, host: str, port: int, config: Path | None, ready: Callable[[], None]) -> None:

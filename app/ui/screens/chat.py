@@ -11,6 +11,7 @@ from callboard.app.ui.prose import literal
 from callboard.app.ui.question import ask, asking
 from callboard.app.ui.sessions import draw_sessions
 from callboard.app.ui.visitor import require_board, visitor
+from callboard.store.claims import GOING
 
 board, who = require_board(), visitor()
 if "session" not in st.query_params:
@@ -32,4 +33,4 @@ if not runs:
         st.info("There is no agent yet. Register one, and ask again.", icon=":material/group_add:")
         st.page_link("screens/agents.py", label="Register an agent", icon=":material/groups:")
 draw_conversation(board, who.user, runs)
-asking(board, who.user, session, going=any(run.status in ("queued", "running") for run in runs))
+asking(board, who.user, session, going=any(run.status in GOING for run in runs))
