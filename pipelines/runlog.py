@@ -87,9 +87,10 @@ class RunLog:
             await asyncio.gather(self._timer, return_exceptions=True)
 
     async def _flush_soon(self) -> None:
-        await asyncio.sleep(GATHER_S)
         with suppress(StoreError):  # kept, and told by the next flush that someone waits for
-            await self.flush()
+            while self._steps or self._events or self._decision:  # also what came in mid-write
+                await asyncio.sleep(GATHER_S)
+                await self.flush()
 
     def _note(self, event: EventBody) -> None:
         last = self._events[-1] if self._events else None

@@ -23,7 +23,8 @@ class Reply:
     `usage` (input, output) tokens, None: the endpoint does not tell. `tool_calls` (name, JSON
     arguments). `cut_after` drops the connection after so many pieces of a stream, or in the middle
     of a plain body. `body` is sent as it is, instead of a completion. `logprobs` (token,
-    log-probability, alternatives) are told if the request asks.
+    log-probability, alternatives) are told if the request asks. The second half of a stream waits for
+    `rest`, a minute at most.
     """
 
     text: str = "Fine."
@@ -38,6 +39,7 @@ class Reply:
     error: str = "scripted error"
     body: bytes | None = None
     logprobs: tuple[tuple[str, float, dict[str, float]], ...] = ()
+    rest: threading.Event | None = None
 
     @property
     def pieces(self) -> list[str]:
@@ -232,6 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
             if reply.cut_after is not None and sent > reply.cut_after:
                 self.close_connection = True
                 return
+            if reply.rest is not None and sent > len(deltas) // 2:
+                reply.rest.wait(60)
             choice: dict[str, Any] = {"index": 0, "delta": delta, "finish_reason": None}
             if request.get("logprobs") and reply.logprobs and delta.get("content"):
                 choice["logprobs"] = {"content": [reply.tokens[sent - 1]]}

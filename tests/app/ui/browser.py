@@ -9,10 +9,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,7 @@ def answer(request: dict[str, Any]) -> Reply:
     text = next((text for name, text in SAYS.items() if f"You are {name}" in said), None)
     if text is None:
         text = " ".join(SAYS.values()) if "Tree rhymes" in said else "Hello! It is good to see you."
-    return Reply(text=text, piece_delay_s=0.4, usage=(len(said) // 4, len(text) // 4))
+    return Reply(text=text, piece_delay_s=0.05, usage=(len(said) // 4, len(text) // 4))
 
 
 class App:
@@ -72,6 +74,17 @@ class App:
         """Open a second Board on the database of the app."""
         with Board.from_config(self.settings, recover=False) as board:
             yield board
+
+    @contextmanager
+    def half_said(self) -> Iterator[None]:
+        """Keep the second half of every answer back until the block ends."""
+        rest = threading.Event()
+        self.endpoint.script(lambda request: replace(answer(request), rest=rest))
+        try:
+            yield
+        finally:
+            self.endpoint.script(answer)
+            rest.set()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ pytest.importorskip("playwright.sync_api", reason="the package 'playwright' is n
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from callboard import Agent
+from callboard.config import ModelSettings
 from callboard.records import RunFilter
 
 from .browser import (
@@ -89,10 +90,12 @@ def run_of(app: App, session: str) -> Any:
 
 def test_tokens_of_two_agents_arrive_while_they_work(app: App, page: Page) -> None:
     see(page, app)
-    ask(page, TWO)
-    expect(page.get_by_text("rhymes writes")).to_be_visible()
-    expect(page.get_by_text(SAYS["RHYMES"][:15])).to_be_visible()
-    assert page.get_by_text(SAYS["RHYMES"]).count() == 0  # the rest has not come yet
+    with app.half_said():
+        ask(page, TWO)
+        expect(page.get_by_text("rhymes writes")).to_be_visible()
+        expect(page.get_by_text(SAYS["RHYMES"][:15])).to_be_visible()
+        expect(page.get_by_text(SAYS["RECIPES"][:15])).to_be_visible()
+        assert page.get_by_text(SAYS["RHYMES"]).count() == 0  # the rest has not come yet
     answered(page)
     assert page.get_by_text("Boil the rice for twelve minutes").count() > 0
     line = page.get_by_test_id("stExpander").first
@@ -154,12 +157,13 @@ def test_a_thumb_down_moves_the_candidates_score(app: App, page: Page) -> None:
 
 def test_clicking_around_in_mid_run_loses_nothing(app: App, page: Page) -> None:
     see(page, app)
-    ask(page, TWO)
-    expect(page.get_by_text("rhymes writes")).to_be_visible()
-    session = session_of(page)
-    for name in ("Costs", "Memory", "Agents"):
-        page.get_by_role("link", name=name).click()
-        settle(page)
+    with app.half_said():
+        ask(page, TWO)
+        expect(page.get_by_text("rhymes writes")).to_be_visible()
+        session = session_of(page)
+        for name in ("Costs", "Memory", "Agents"):
+            page.get_by_role("link", name=name).click()
+            settle(page)
     with app.board() as board:
         (run,) = board.list_sync(session=session)
         assert list(board.events_sync(run.id))  # to its end
@@ -170,21 +174,22 @@ def test_clicking_around_in_mid_run_loses_nothing(app: App, page: Page) -> None:
 
 def test_a_reload_in_mid_run_shows_the_finished_answer(app: App, page: Page) -> None:
     see(page, app)
-    ask(page, TWO)
-    expect(page.get_by_text("rhymes writes")).to_be_visible()
-    page.reload()
+    with app.half_said():
+        ask(page, TWO)
+        expect(page.get_by_text("rhymes writes")).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("rhymes writes")).to_be_visible()
     answered(page)
     expect(page.get_by_text("Boil the rice").first).to_be_visible()
 
 
 def test_stop_ends_the_run_and_keeps_what_was_paid(app: App, page: Page) -> None:
-    app.endpoint.script(lambda request: replace(answer(request), piece_delay_s=1.0))
     see(page, app)
-    ask(page, TWO)
-    expect(page.get_by_text("rhymes writes")).to_be_visible()
-    page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("Stopped. What was paid for")).to_be_visible()
-    app.endpoint.script(answer)
+    with app.half_said():
+        ask(page, TWO)
+        expect(page.get_by_text("rhymes writes")).to_be_visible()
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_text("Stopped. What was paid for")).to_be_visible()
     run = run_of(app, session_of(page))
     assert run.status == "cancelled"
     assert any(step.name == "call" for step in run.steps)
@@ -196,9 +201,11 @@ def test_two_tabs_show_the_same_run(app: App, tab: Callable[[], Page]) -> None:
     first, second = tab(), tab()
     see(first, app)
     session = session_of(first)
-    ask(first, TWO)
-    expect(first.get_by_text("rhymes writes")).to_be_visible()
-    see(second, app, f"?session={session}")
+    with app.half_said():
+        ask(first, TWO)
+        expect(first.get_by_text("rhymes writes")).to_be_visible()
+        see(second, app, f"?session={session}")
+        expect(second.get_by_text("rhymes writes")).to_be_visible()
     answered(second)
     first.bring_to_front()  # a browser lets the pages of hidden tabs sleep
     answered(first)
@@ -308,3 +315,38 @@ def test_a_page_of_the_list_is_the_first_again_after_a_filter(app: App, page: Pa
     settle(page)
     select_row(page, 0)
     expect(page.get_by_role("heading", name="what is 51 plus 1?")).to_be_visible()
+
+
+def test_the_form_changes_a_documents_agent_and_no_import_path(
+    app: App, page: Page, tmp_path: Path
+) -> None:
+    (tmp_path / "shed.md").write_text("# Shed\n\nIts code is 4711.\n", encoding="utf-8")
+    shed = Agent(
+        name="aardwolf",
+        description="Knows the papers of the shed.",
+        documents=(str(tmp_path / "shed.md"),),
+        endpoint=ModelSettings(model="openai/qwen3-8b", api_base=app.endpoint.url),
+    )
+    clock = Agent(name="abacus", description="Counts beads.", function="math:sqrt")
+    with app.board() as board:
+        board.register_all([shed, clock])
+    try:
+        see(page, app, "agents")
+        select_row(page, 0)
+        page.get_by_role("textbox", name="What it can do").first.fill("All papers of the shed.")
+        page.get_by_role("button", name="Save").first.click()
+        expect(page.get_by_text("Saved aardwolf")).to_be_visible()
+        see(page, app, "agents")
+        select_row(page, 1)
+        expect(page.get_by_label("Import path").first).to_be_disabled()
+        page.get_by_role("textbox", name="What it can do").first.fill("Counts beads, and sheep.")
+        page.get_by_role("button", name="Save").first.click()
+        expect(page.get_by_text("Saved abacus")).to_be_visible()
+        with app.board() as board:
+            now = {one.agent.name: one.agent for one in board.agents()}
+        assert now["aardwolf"] == shed.model_copy(update={"description": "All papers of the shed."})
+        assert now["abacus"] == clock.model_copy(update={"description": "Counts beads, and sheep."})
+    finally:
+        with app.board() as board:
+            for name in ("aardwolf", "abacus"):
+                board.unregister(name)
