@@ -31,8 +31,6 @@ from .prices import FREE, PriceBook, cost, upper_bound
 from .weights import Weights
 from .wire import logprobs, parameters, reply, usage
 
-"""Prefix of models that are served in this process from weights in the cache."""
-
 HTTP_TIMEOUT_S = 86_400.0
 """LiteLLM makes one HTTP client per timeout, so it always gets this one; deadlines are ours."""
 
