@@ -187,7 +187,8 @@ def _policies(setup: MemorySetup, desk: ConversationMemory) -> dict[str, TierPol
     for file in setup.policies:
         policy = load_any_policy(file)
         weight = policy.card.get("cost_weight") if isinstance(policy, LearnedPolicy) else None
-        found[f"learned at {weight}" if weight is not None else "bandit"] = policy
+        name = f"learned at {weight}" if weight is not None else "bandit"
+        found[f"{name}, {file}" if name in found else name] = policy
     return found
 
 
