@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, TypeVar, Unpa
 from .config import Settings, load_settings
 from .errors import InvalidInput
 from .pipelines.board_memory import BoardMemory
+from .pipelines.board_models import BoardModels
 from .pipelines.board_records import BoardRecords
 from .pipelines.board_sessions import BoardSessions
 from .pipelines.house import House, Replaying
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from .agents.spec import Agent
     from .agents.tools import Approver
     from .models.chat import ChatModel
-    from .models.check import ModelCheck
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -496,17 +496,17 @@ class Board:
         """The conversations of users: to list them, name them and delete them."""
         return BoardSessions(lambda: self._house, self._tenant)
 
+    @property
+    def models(self) -> BoardModels:
+        """The models: whether they answer, and the deployments that serve them."""
+        return BoardModels(lambda: self._house)
+
     # Upkeep ------------------------------------------------------------------------------------
 
     def resume_sync(self) -> tuple[Run, ...]:
         """Finish the runs that dead processes left behind, and return them."""
         house = self._house
         return house.loop.wait(house.resume())
-
-    def models_check_sync(self) -> tuple[ModelCheck, ...]:
-        """Call each configured model once, and say what works."""
-        house = self._house
-        return house.loop.wait(house.check_models())
 
     # Life --------------------------------------------------------------------------------------
 

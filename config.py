@@ -16,9 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from platformdirs import user_cache_dir
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
-    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -31,95 +29,16 @@ from pydantic_settings import (
 )
 
 from .errors import ConfigurationError, nearest
+from .model_settings import EMBEDDED_MODEL, ModelSettings, Section
 from .values import Strategy
 
 CONFIG_FILE = "callboard.toml"
 PREFIX = "CALLBOARD_"
-EMBEDDED = "embedded/"
-"""What a model string begins with whose weights run in the process."""
 Policy: TypeAlias = Literal["auto", "retrieval", "reasoning"]
 """When a model is asked: if retrieval is not sure, never, or always."""
 Reading: TypeAlias = Literal["reason", "likelihood", "both"]
 """How a model is read: by the reason and ids that it writes, by how likely it finds each id, or by
 what it writes with the likelihoods beside it."""
-
-
-class Section(BaseModel):
-    """A table of callboard.toml; a key that it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PriceSettings(Section):
-    """US dollars per million tokens."""
-
-    input_per_million: Decimal = Field(ge=0)
-    output_per_million: Decimal = Field(ge=0)
-
-
-class ModelSettings(Section):
-    """One model by a name of ours (`main`, `small`, ...): `[models.main]`.
-
-    `model` is what LiteLLM calls it (`hosted_vllm/...`, `openai/...`), or `embedded/NAME` for the
-    weights that `callboard models pull` fetches. Without `price` the bundled price file is asked;
-    if it does not know the model either, its cost is unknown.
-    """
-
-    model: str = Field(min_length=1)
-    api_base: str | None = None
-    api_key_env: str | None = None
-    price: PriceSettings | None = None
-    context_tokens: int = Field(default=8192, ge=512)
-    tools: bool = True
-    json_schema: bool = True
-    reasoning: bool = True
-    """Able to judge: may be asked to route and to merge answers."""
-    logprobs: bool = False
-    """Its endpoint tells how likely each token was (`logprobs` and `top_logprobs`)."""
-    timeout_s: float = Field(default=60.0, gt=0)
-    retries: int = Field(default=2, ge=0, le=10)
-
-    @property
-    def embedded(self) -> str | None:
-        """The name of the weights of an embedded model; None for an endpoint."""
-        return self.model.removeprefix(EMBEDDED) if self.model.startswith(EMBEDDED) else None
-
-    @property
-    def api_key(self) -> SecretStr | None:
-        """The key that the environment holds now, masked in repr.
-
-        Raises:
-            ConfigurationError: `api_key_env` names a variable that is not set.
-        """
-        if self.api_key_env is None:
-            return None
-        value = os.environ.get(self.api_key_env)
-        if not value:
-            raise ConfigurationError(
-                f"The environment variable {self.api_key_env!r} that holds the key of model "
-                f"{self.model!r} is not set. Set it, or remove api_key_env if no key is needed."
-            )
-        return SecretStr(value)
-
-
-ModelChoice: TypeAlias = str | ModelSettings
-"""A model by the name that the settings give it, or one that they don't name by its own."""
-
-
-def model_name(model: ModelChoice) -> str:
-    """Return what a model is called in steps, in the ledger and in messages."""
-    return model if isinstance(model, str) else model.model
-
-
-EMBEDDED_MODEL = ModelSettings(
-    model="embedded/smollm2-135m",
-    price=PriceSettings(input_per_million=Decimal(0), output_per_million=Decimal(0)),
-    context_tokens=4096,
-    tools=False,
-    json_schema=True,
-    reasoning=False,
-    timeout_s=120.0,
-)
 
 
 class RouterSettings(Section):
@@ -232,7 +151,12 @@ class Settings(BaseSettings):
     @field_validator("models", mode="after")
     @classmethod
     def _main_is_always_there(cls, models: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
-        return {"main": EMBEDDED_MODEL, **models}
+        adapted = {
+            f"{name}:{adapter}": model.adapted(adapter)
+            for name, model in models.items()
+            for adapter in model.adapters
+        }
+        return {"main": EMBEDDED_MODEL, **adapted, **models}
 
     @model_validator(mode="after")
     def _named_models_exist(self) -> Settings:
@@ -243,13 +167,26 @@ class Settings(BaseSettings):
             ("memory.small", self.memory.small),
             ("memory.medium", self.memory.medium),
             ("memory.large", self.memory.large),
+            *((f"models.{name}.fallback", one.fallback) for name, one in self.models.items()),
         ):
             if name is not None and name not in self.models:
                 raise ValueError(
                     f"{key} names the model {name!r}, which is not configured. "
                     f"Add [models.{name}], or name one of: {', '.join(sorted(self.models))}."
                 )
+        for name in self.models:
+            self._check_fallbacks(name)
         return self
+
+    def _check_fallbacks(self, name: str) -> None:
+        chain = [name]
+        while (after := self.models[chain[-1]].fallback) is not None:
+            if after in chain:
+                raise ValueError(
+                    f"the fallbacks {' -> '.join([*chain, after])} go round in a circle; "
+                    f"remove one of them."
+                )
+            chain.append(after)
 
     @classmethod
     def settings_customise_sources(

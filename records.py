@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Literal
 
 from .values import Method, RunStatus, Scope
 
@@ -147,6 +148,25 @@ class AgentFigures:
     def cost_usd(self) -> Decimal | None:
         """The whole cost; None if that of a single call is unknown."""
         return None if self.unknown else self.known_usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentState:
+    """One endpoint of a model as it stands now, in one process.
+
+    `serves` is the model string that is sent there. `health`: calls pass (closed), none pass after
+    failures (open), or one may find out (half_open). `requests` and `tokens` are in flight.
+    """
+
+    model: str
+    name: str
+    serves: str
+    api_base: str | None
+    health: Literal["closed", "open", "half_open"]
+    draining: bool
+    requests: int
+    tokens: int
+    last_failure: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

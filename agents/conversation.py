@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 from ..codec import to_json
-from ..config import ModelChoice
 from ..errors import BadModelOutput, CallboardError, InvalidInput, StoreError
+from ..model_settings import ModelChoice
 from ..models.chat import ChatReply, ChatRequest, Message, ToolCall
 from ..models.journal import Journal, OnText
 from .functions import invoke

@@ -8,8 +8,8 @@ from concurrent.futures import Executor as ThreadPool
 from dataclasses import replace
 from typing import Any
 
-from ..config import ModelChoice
 from ..errors import InvalidInput, TimedOut
+from ..model_settings import ModelChoice
 from ..models.chat import Message
 from ..models.gateway import Gateway
 from ..models.journal import Journal, OnText

@@ -24,8 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from ..config import ModelChoice, ModelSettings
 from ..errors import InvalidInput, nearest
+from ..model_settings import ModelChoice, ModelSettings
 
 AgentKind: TypeAlias = Literal["function", "documents", "model"]
 

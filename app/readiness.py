@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from ..errors import CallboardError, ConfigurationError
 
 if TYPE_CHECKING:
-    from ..config import ModelSettings, Settings
+    from ..config import Settings
+    from ..model_settings import ModelSettings
 
 State: TypeAlias = Literal["ok", "warn", "bad"]
 
@@ -99,12 +100,16 @@ def _model_check(name: str, model: ModelSettings, settings: Settings) -> Check:
     if model.embedded is not None:
         return _embedded_check(name, model.embedded, settings)
     try:
-        key = model.api_key
+        said = [_endpoint(at) for at in model.served().values()]
     except ConfigurationError as error:
         return _bad(name, error)
+    return Check(name=name, state="ok", detail="; ".join(said))
+
+
+def _endpoint(model: ModelSettings) -> str:
     where = f" at {model.api_base}" if model.api_base else ""
-    how = f", key in {model.api_key_env}" if key else ", no key"
-    return Check(name=name, state="ok", detail=f"{model.model}{where}{how}")
+    how = f", key in {model.api_key_env}" if model.api_key else ", no key"
+    return f"{model.model}{where}{how}"
 
 
 def _embedded_check(name: str, weights: str, settings: Settings) -> Check:

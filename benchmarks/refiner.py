@@ -33,8 +33,9 @@ from rich.progress import track
 from rich.table import Table
 
 from ..agents.refining.refiner import Refined, Refiner
-from ..config import EMBEDDED_MODEL, ModelSettings, load_settings
+from ..config import load_settings
 from ..errors import CallboardError
+from ..model_settings import EMBEDDED_MODEL, ModelSettings
 from ..models.chat import ChatRequest
 from ..models.gateway import Gateway
 from ..models.journal import UnrecordedJournal

@@ -7,7 +7,7 @@ it used, settled as unknown if it may have cost something, or released if it sur
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -22,7 +22,6 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from ..config import PriceSettings
 from ..errors import (
     BadModelOutput,
     CallboardError,
@@ -31,9 +30,11 @@ from ..errors import (
     ModelUnavailable,
 )
 from ..values import Meter, Reservation, Usage
-from .chat import ChatReply
+from .chat import ChatModel, ChatReply, ChatRequest
+from .deployments import Lease
 from .failures import CallFailed, timed_out
-from .prices import cost, is_free
+from .pool import Pool
+from .prices import cost, expected_tokens, is_free
 
 T = TypeVar("T")
 
@@ -49,68 +50,104 @@ _REFUSALS = (ModelUnavailable, InvalidInput, ConfigurationError)
 class Call:
     """What all attempts of one call share.
 
-    `own_prices`: the replies state their cost themselves, because no price is known for them.
-    `paid_unknown` becomes True when an attempt that was given up may have cost something.
+    `pools` are the model's, and those of the models that are asked when it fails. `prompt_bound`
+    are tokens that the prompt does not exceed. `paid_unknown` becomes True when an attempt that was
+    given up may have cost something.
     """
 
-    model: str
+    pools: Sequence[Pool]
+    request: ChatRequest
+    prompt_bound: int
+    streamed: bool
     meter: Meter
-    price: PriceSettings | None
-    bound_usd: Decimal | None
-    own_prices: bool
     timeout_s: float
-    retries: int
     deadline: float
     attempts: int = 0
     paid_unknown: bool = False
+    tried: set[str] = field(default_factory=set)
 
-    async def open(self, start: Callable[[], AsyncIterator[str | ChatReply]]) -> Attempt:
-        """Return the first attempt that delivers something; `start` begins one.
+    async def open(self) -> Attempt:
+        """Return the first attempt that delivers something.
 
         Raises:
             CallFailed: the last attempt failed too, or another would not help.
         """
-        if self.retries == 0:
-            return await Attempt.begin(self, start)
+        for pool in self.pools[:-1]:
+            try:
+                return await self._at(pool)
+            except CallFailed as failed:
+                if not failed.elsewhere or self.left_s <= 0:
+                    raise
+        return await self._at(self.pools[-1])
+
+    async def _at(self, pool: Pool) -> Attempt:
+        """Return the first attempt at a model that delivers something, after its retries."""
+        self.tried.clear()
+        if pool.settings.retries == 0:
+            return await Attempt.begin(self, pool)
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(self.retries + 1) | stop_before_delay(self.timeout_s),
-            wait=_wait_s,
-            retry=retry_if_exception(_is_transient),
+            stop=stop_after_attempt(pool.settings.retries + 1) | stop_before_delay(self.left_s),
+            wait=lambda state: 0.0 if pool.untried(self.tried) else _wait_s(state),
+            retry=retry_if_exception(lambda error: self._is_worth_it(error, pool)),
             sleep=asyncio.sleep,
             reraise=True,
         )
-        return await retrying(Attempt.begin, self, start)
-
-    def priced(self, usage: Usage) -> Usage:
-        """Return `usage` with what it cost at our price."""
-        if self.own_prices:
-            return usage
-        return replace(usage, cost_usd=cost(self.price, usage.input_tokens, usage.output_tokens))
+        return await retrying(Attempt.begin, self, pool)
 
     @property
-    def unknown(self) -> Usage:
-        """What an attempt used that never told: nothing is known but that free is free."""
-        free = self.own_prices or is_free(self.price)
-        return Usage(input_tokens=None, output_tokens=None, cost_usd=Decimal(0) if free else None)
+    def left_s(self) -> float:
+        """The seconds that are left."""
+        return self.deadline - asyncio.get_running_loop().time()
+
+    def _is_worth_it(self, error: BaseException, pool: Pool) -> bool:
+        """Tell whether another attempt at the model may succeed."""
+        return isinstance(error, CallFailed) and (
+            error.transient or (error.elsewhere and pool.untried(self.tried))
+        )
 
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """One try: the pieces that come, and the reservation that is ended exactly once."""
+    """One try: the pieces that come, and the lease and reservation that are ended exactly once."""
 
     call: Call
-    pieces: AsyncIterator[str | ChatReply]
+    lease: Lease
     reservation: Reservation
+    pieces: AsyncIterator[str | ChatReply]
     first: str | ChatReply = ""
     ended: bool = field(default=False)
 
     @classmethod
-    async def begin(
-        cls, call: Call, start: Callable[[], AsyncIterator[str | ChatReply]]
-    ) -> Attempt:
-        """Reserve, start, and wait for the first piece."""
+    async def begin(cls, call: Call, pool: Pool) -> Attempt:
+        """Find a deployment, reserve, start, and wait for the first piece.
+
+        Raises:
+            BudgetExceeded: the meter has not enough left.
+            CallFailed: no deployment takes the call, or it failed.
+        """
         call.attempts += 1
-        attempt = cls(call=call, pieces=start(), reservation=await _reserve(call))
+        tokens = expected_tokens(call.prompt_bound, call.request.max_tokens)
+        try:
+            async with asyncio.timeout_at(call.deadline):
+                lease = await pool.lease(
+                    call.request, tokens, within_s=call.left_s, tried=call.tried
+                )
+        except TimeoutError:
+            raise CallFailed(timed_out(pool.name, call.timeout_s), unpaid=True) from None
+        deployment = lease.deployment
+        call.tried.add(deployment.name)
+        try:
+            backend = await deployment.connect()
+            bound_usd = cost(deployment.price, call.prompt_bound, call.request.max_tokens)
+            reservation = await _reserve(call.meter, bound_usd, pool.name)
+        except ConfigurationError as error:
+            lease.abandon()
+            raise CallFailed(error, unpaid=True) from None
+        except BaseException:
+            lease.abandon()
+            raise
+        pieces = (backend.stream if call.streamed else _whole(backend))(call.request)
+        attempt = cls(call=call, lease=lease, pieces=pieces, reservation=reservation)
         attempt.first = await attempt.next()
         return attempt
 
@@ -126,10 +163,10 @@ class Attempt:
         except CallFailed as error:
             failed = error
         except TimeoutError:
-            failed = CallFailed(timed_out(self.call.model, self.call.timeout_s), unpaid=False)
+            failed = CallFailed(timed_out(self.model, self.call.timeout_s), unpaid=False)
         except StopAsyncIteration:
             failed = CallFailed(
-                BadModelOutput(f"Model {self.call.model!r} ended without a whole reply."),
+                BadModelOutput(f"Model {self.model!r} ended without a whole reply."),
                 unpaid=False,
             )
         except CallboardError as error:
@@ -139,21 +176,46 @@ class Attempt:
             raise
         else:
             return await self._paid(piece) if isinstance(piece, ChatReply) else piece
-        await self._end(None if failed.unpaid else self.call.unknown)
+        self.lease.failed(failed)
+        await self._end(None if failed.unpaid else self._unknown)
         raise failed
 
     async def abandon(self) -> None:
         """Settle as unknown what was neither finished nor refused: cancelled, or not read on."""
-        await self._end(self.call.unknown)
+        self.lease.abandon()
+        await self._end(self._unknown)
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self.lease.deployment.model
+
+    @property
+    def _unknown(self) -> Usage:
+        """What an attempt used that never told: nothing is known but that free is free."""
+        deployment = self.lease.deployment
+        free = deployment.own_prices or is_free(deployment.price)
+        return Usage(input_tokens=None, output_tokens=None, cost_usd=Decimal(0) if free else None)
 
     async def _paid(self, reply: ChatReply) -> ChatReply:
-        usage = self.call.priced(reply.usage)
+        self.lease.answered()
+        deployment, usage = self.lease.deployment, reply.usage
+        if not deployment.own_prices:
+            paid_usd = cost(deployment.price, usage.input_tokens, usage.output_tokens)
+            usage = replace(usage, cost_usd=paid_usd)
         await self._end(usage)
         if not reply.text.strip() and not reply.tool_calls:
-            raise CallFailed(_said_nothing(self.call.model, reply), unpaid=False)
+            nothing = _said_nothing(self.model, reply)
+            raise CallFailed(nothing, unpaid=False, elsewhere=False)
         if self.call.paid_unknown:
             usage = replace(usage, cost_usd=None)
-        return replace(reply, usage=usage, attempts=self.call.attempts)
+        return replace(
+            reply,
+            model=deployment.settings.model,
+            deployment=deployment.name,
+            usage=usage,
+            attempts=self.call.attempts,
+        )
 
     async def _end(self, usage: Usage | None) -> None:
         """Settle with `usage`, or release with None."""
@@ -172,14 +234,14 @@ class Attempt:
                 await self.pieces.aclose()
 
 
-async def _reserve(call: Call) -> Reservation:
+async def _reserve(meter: Meter, bound_usd: Decimal | None, model: str) -> Reservation:
     """Reserve; when cancelled on the way, give back what was reserved nevertheless."""
-    reserving = asyncio.ensure_future(call.meter.reserve(call.bound_usd, model=call.model))
+    reserving = asyncio.ensure_future(meter.reserve(bound_usd, model=model))
     try:
         return await asyncio.shield(reserving)
     except asyncio.CancelledError:
         with suppress(CallboardError):
-            await call.meter.release(await reserving)
+            await meter.release(await reserving)
         raise
 
 
@@ -188,16 +250,19 @@ async def _finish(booking: Awaitable[T]) -> T:
     return await asyncio.shield(asyncio.ensure_future(booking))
 
 
-def _is_transient(error: BaseException) -> bool:
-    return isinstance(error, CallFailed) and error.transient
-
-
 def _wait_s(state: RetryCallState) -> float:
     """Exponential backoff with full jitter, and never sooner than the endpoint asked for."""
     backoff = wait_random_exponential(multiplier=BACKOFF_S, max=BACKOFF_LIMIT_S)(state)
     failed = state.outcome.exception() if state.outcome else None
     asked = failed.retry_after_s if isinstance(failed, CallFailed) else None
     return backoff + (asked or 0.0)
+
+
+def _whole(backend: ChatModel) -> Callable[[ChatRequest], AsyncIterator[str | ChatReply]]:
+    async def pieces(request: ChatRequest) -> AsyncIterator[str | ChatReply]:
+        yield await backend.complete(request)
+
+    return pieces
 
 
 def _said_nothing(model: str, reply: ChatReply) -> BadModelOutput:

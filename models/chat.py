@@ -74,7 +74,8 @@ class TokenLogprobs:
 class ChatReply:
     """What a model answered, what it used and how long it took.
 
-    `logprobs` has one entry per token, and none where the endpoint told none.
+    `deployment` is the name of the endpoint that answered. `logprobs` has one entry per token, and
+    none where the endpoint told none.
     """
 
     text: str
@@ -85,6 +86,7 @@ class ChatReply:
     finish_reason: str | None = None
     attempts: int = 1
     logprobs: tuple[TokenLogprobs, ...] = ()
+    deployment: str = ""
 
 
 class ChatModel(Protocol):

@@ -1,4 +1,4 @@
-"""Whether the configured models work: each is called once with a tiny prompt."""
+"""Whether the configured models work: each deployment is called once with a tiny prompt."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from ..errors import CallboardError
+from ..model_settings import ModelChoice
 from ..values import Meter, Usage
 from .chat import ChatRequest, Message
 from .gateway import Gateway
@@ -29,15 +30,26 @@ class ModelCheck:
 
 
 async def check_models(gateway: Gateway, meter: Meter) -> tuple[ModelCheck, ...]:
-    """Call all models, side by side, and say what works; no failure is raised."""
-    return tuple(await asyncio.gather(*(_check(gateway, meter, n) for n in gateway.names())))
+    """Call all deployments, side by side, and say what works; no failure is raised.
+
+    One of several is called `main/NAME`.
+    """
+    asked: dict[str, ModelChoice] = {}
+    for name in gateway.names():
+        settings = gateway.settings(name)
+        if settings.deployments:
+            asked |= {f"{name}/{one}": at for one, at in settings.served().items()}
+        else:
+            asked[name] = name
+    checks = (_check(gateway, meter, name, model) for name, model in asked.items())
+    return tuple(await asyncio.gather(*checks))
 
 
-async def _check(gateway: Gateway, meter: Meter, name: str) -> ModelCheck:
+async def _check(gateway: Gateway, meter: Meter, name: str, choice: ModelChoice) -> ModelCheck:
     started = time.perf_counter()
-    model = gateway.settings(name).model
+    model = gateway.settings(choice).model
     try:
-        reply = await gateway.ask(name, REQUEST, meter=meter)
+        reply = await gateway.ask(choice, REQUEST, meter=meter)
     except CallboardError as error:
         return ModelCheck(
             name=name,

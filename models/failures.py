@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import httpx
 
-from ..config import ModelSettings
 from ..errors import (
     BadModelOutput,
     CallboardError,
@@ -24,6 +23,7 @@ from ..errors import (
     ModelUnavailable,
     TimedOut,
 )
+from ..model_settings import ModelSettings
 
 WORDS_LIMIT = 300
 """Characters of an endpoint's own words that are repeated in a message."""
@@ -42,15 +42,26 @@ class CallFailed(Exception):
     """One attempt failed; `error` is what the caller of the gateway gets to see.
 
     `unpaid`: it surely cost nothing. `retry_after_s`: how long the endpoint asks to wait.
+    `elsewhere`: another endpoint may do better; None: unless the request itself was refused.
+    `busy`: it says nothing against the endpoint's health, which has too much to do or is not set
+    up as it should be.
     """
 
     def __init__(
-        self, error: CallboardError, *, unpaid: bool, retry_after_s: float | None = None
+        self,
+        error: CallboardError,
+        *,
+        unpaid: bool,
+        retry_after_s: float | None = None,
+        elsewhere: bool | None = None,
+        busy: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.unpaid = unpaid
         self.retry_after_s = retry_after_s
+        self.elsewhere = not isinstance(error, InvalidInput) if elsewhere is None else elsewhere
+        self.busy = busy or isinstance(error, ConfigurationError)
 
     @property
     def transient(self) -> bool:
@@ -183,7 +194,7 @@ def _refused(status: int, words: str, error: Exception, target: Target) -> CallF
             f"{target} refused the request {said}. Change the request, or the tools and "
             f"json_schema settings of {where}."
         )
-    return CallFailed(found, unpaid=unpaid, retry_after_s=wait)
+    return CallFailed(found, unpaid=unpaid, retry_after_s=wait, busy=status == 429)
 
 
 def _disconnected(root: httpx.TransportError, target: Target) -> CallFailed:

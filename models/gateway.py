@@ -20,14 +20,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..config import ModelChoice, ModelSettings, PriceSettings, model_name
 from ..errors import ConfigurationError, UnknownName, nearest
+from ..model_settings import DeploymentSettings, ModelChoice, ModelSettings, model_name
 from ..values import Meter
 from .attempts import Call
+from .breaker import Breaker
 from .chat import ChatModel, ChatReply, ChatRequest, TokenLogprobs
+from .deployments import Deployment
 from .embedded import EmbeddedServer
 from .failures import CallFailed, Target, broken_off, describe, unreadable
-from .prices import FREE, PriceBook, cost, upper_bound
+from .load import Load
+from .pool import Pool
+from .prices import FREE, PriceBook, cost, input_bound
+from .watch import Watch
 from .weights import Weights
 from .wire import logprobs, parameters, reply, usage
 
@@ -62,6 +67,8 @@ class Gateway:
         self._prices = prices
         self._weights = Weights(cache_dir)
         self._replacements = dict(replacements or {})
+        self._pools: dict[tuple[str, str], Pool] = {}
+        self._watch = Watch()
         self._servers: dict[str, EmbeddedServer] = {}
         self._starting = threading.Lock()
         self._loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
@@ -95,7 +102,36 @@ class Gateway:
         Raises:
             UnknownName: no model has this name.
         """
-        return cost(self._price(name, self.settings(name)), input_tokens, output_tokens)
+        return cost(self.pool(name).deployments[0].price, input_tokens, output_tokens)
+
+    def pool(self, model: ModelChoice) -> Pool:
+        """Return the deployments of a model.
+
+        Raises:
+            UnknownName: no model has this name.
+        """
+        settings, name = self.settings(model), model_name(model)
+        key = name, "" if isinstance(model, str) else settings.model_dump_json()
+        pool = self._pools.get(key)
+        if pool is None:
+            base = name.rpartition(":")[0]
+            shared = self.pool(base) if base in self._models and isinstance(model, str) else None
+            pool = self._pools[key] = Pool(
+                name,
+                settings,
+                [self._deployment(name, at, one, shared) for at, one in settings.served().items()],
+            )
+        return pool
+
+    def add(self, model: str, deployment: DeploymentSettings) -> None:
+        """Let a deployment take calls of a model from now on, in this process.
+
+        Raises:
+            UnknownName: no model has this name.
+            InvalidInput: it has a deployment of this name.
+        """
+        at = self.settings(model).at(deployment)
+        self.pool(model).add(self._deployment(model, deployment.name, at, None))
 
     async def prepare(self) -> None:
         """Import what calls need, which takes seconds; the first call would wait for it."""
@@ -112,6 +148,8 @@ class Gateway:
         """Return the whole reply; with `on_text` it is streamed and each piece handed over.
 
         The reply's `latency_s` counts from asking to the end, its `cost_usd` covers all attempts.
+        A deployment that fails is followed by another, and when all did by the model's `fallback`;
+        once text was handed over there is no second try.
 
         Raises:
             UnknownName: no model has this name.
@@ -142,6 +180,7 @@ class Gateway:
     async def close(self) -> None:
         """Stop the embedded models that nobody else uses, and close connections of this loop."""
         Gateway._open.discard(self)
+        await self._watch.close()
         with self._starting:
             servers, self._servers = list(self._servers.values()), {}
         for server in servers:
@@ -155,23 +194,19 @@ class Gateway:
         self, model: ModelChoice, request: ChatRequest, meter: Meter, streamed: bool
     ) -> AsyncGenerator[str | ChatReply, None]:
         started = time.perf_counter()
-        settings, name = self.settings(model), model_name(model)
-        backend = self._replacements.get(name) or await self._endpoint(name, settings)
-        price = self._price(name, settings)
-        timeout_s = request.timeout_s or settings.timeout_s
+        pools = self._chain(model)
+        timeout_s = request.timeout_s or pools[0].settings.timeout_s
         call = Call(
-            model=name,
+            pools=pools,
+            request=request,
+            prompt_bound=input_bound(request),
+            streamed=streamed,
             meter=meter,
-            price=price,
-            bound_usd=upper_bound(price, request),
-            own_prices=name in self._replacements and settings.price is None,
             timeout_s=timeout_s,
-            retries=settings.retries,
             deadline=asyncio.get_running_loop().time() + timeout_s,
         )
-        start = backend.stream if streamed else _whole(backend)
         try:
-            attempt = await call.open(lambda: start(request))
+            attempt = await call.open()
             piece = attempt.first
             try:
                 while not isinstance(piece, ChatReply):
@@ -183,13 +218,42 @@ class Gateway:
             # Without its causes: what LiteLLM raised may hold the key.
             failed.__context__ = None
             raise failed.error from None
-        latency_s = time.perf_counter() - started
-        yield replace(piece, model=settings.model, latency_s=latency_s)
+        yield replace(piece, latency_s=time.perf_counter() - started)
 
-    def _price(self, model: str, settings: ModelSettings) -> PriceSettings | None:
-        if model in self._replacements and settings.price is None:
-            return FREE
-        return self._prices.price(settings)
+    def _chain(self, model: ModelChoice) -> list[Pool]:
+        """Return the deployments of a model, of its fallback, of that one's, and so on."""
+        pools = [self.pool(model)]
+        while (after := pools[-1].settings.fallback) is not None:
+            pools.append(self.pool(after))
+        return pools
+
+    def _deployment(
+        self, model: str, name: str, settings: ModelSettings, shared: Pool | None
+    ) -> Deployment:
+        """Make a deployment; one of an adapter shares health and load with that of its model."""
+        replacement = self._replacements.get(model)
+        price = settings.price or (FREE if replacement else self._prices.price(settings))
+
+        async def connect() -> ChatModel:
+            return replacement or await self._endpoint(model, settings)
+
+        beside = (
+            next((one for one in shared.deployments if one.name == name), None) if shared else None
+        )
+        deployment = Deployment(
+            model=model,
+            name=name,
+            settings=settings,
+            price=price,
+            connect=connect,
+            breaker=beside.breaker
+            if beside
+            else Breaker(failures=settings.failures, cooldown_s=settings.cooldown_s),
+            load=beside.load if beside else Load(settings),
+            own_prices=replacement is not None and settings.price is None,
+        )
+        deployment.opened = lambda: self._watch.follow(deployment)
+        return deployment
 
     async def _endpoint(self, name: str, settings: ModelSettings) -> Endpoint:
         """Return the way to a model; the first one imports LiteLLM, off the event loop."""
@@ -298,13 +362,6 @@ class Endpoint:
         if calls_tools:
             calls = _litellm().stream_chunk_builder(response.chunks).choices[0].message.tool_calls
         return reply(self._model, text, calls, response.received_finish_reason, told)
-
-
-def _whole(backend: ChatModel) -> Callable[[ChatRequest], AsyncIterator[str | ChatReply]]:
-    async def pieces(request: ChatRequest) -> AsyncIterator[str | ChatReply]:
-        yield await backend.complete(request)
-
-    return pieces
 
 
 def _target(name: str, settings: ModelSettings) -> Target:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from ..config import ModelChoice
+from ..model_settings import ModelChoice
 from ..values import Meter
 from .chat import ChatReply, ChatRequest
 from .gateway import Gateway

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from ..config import ModelSettings, PriceSettings
+from ..model_settings import ModelSettings, PriceSettings
 from .chat import ChatRequest
 
 MILLION = Decimal(1_000_000)
@@ -23,6 +23,7 @@ FREE = PriceSettings(input_per_million=Decimal(0), output_per_million=Decimal(0)
 _REQUEST_TOKENS = 64
 """Covers what chat templates add once: role tags, and the system message some add on their own."""
 _MESSAGE_TOKENS = 16
+_BYTES_PER_TOKEN = 4
 _TOOLS_TOKENS = 512
 """Covers the instructions that chat templates write around offered tools."""
 
@@ -92,11 +93,6 @@ def cost(
     ) / MILLION
 
 
-def upper_bound(price: PriceSettings | None, request: ChatRequest) -> Decimal | None:
-    """Return what `request` can cost at most, or None where the price is unknown."""
-    return cost(price, input_bound(request), request.max_tokens)
-
-
 def input_bound(request: ChatRequest) -> int:
     """Return a number of tokens that the prompt does not exceed.
 
@@ -116,6 +112,11 @@ def input_bound(request: ChatRequest) -> int:
     if request.json_schema is not None:
         total += _TOOLS_TOKENS + _bytes(json.dumps(request.json_schema))
     return total
+
+
+def expected_tokens(prompt_bound: int, max_tokens: int) -> int:
+    """Return about how many tokens a call takes, of a prompt that has `prompt_bound` at most."""
+    return prompt_bound // _BYTES_PER_TOKEN + max_tokens
 
 
 def _bytes(text: str) -> int:

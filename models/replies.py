@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..codec import from_json, to_json
-from ..config import ModelChoice, model_name
+from ..model_settings import ModelChoice, model_name
 from .chat import ChatReply, ChatRequest
 from .journal import Journal, OnText
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..config import ModelSettings
+from ..model_settings import ModelSettings
 from ..values import UNKNOWN_USAGE, Usage
 from .chat import ChatReply, ChatRequest, Message, TokenLogprobs, ToolCall, ToolSpec
 

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from ..codec import from_json, to_json
-from ..config import ModelChoice, model_name
 from ..errors import CallboardError, StoreError
+from ..model_settings import ModelChoice, model_name
 from ..models.chat import ChatReply, ChatRequest
 from ..models.gateway import Gateway
 from ..models.journal import Journal, OnText

@@ -23,8 +23,8 @@ class Reply:
     `usage` (input, output) tokens, None: the endpoint does not tell. `tool_calls` (name, JSON
     arguments). `cut_after` drops the connection after so many pieces of a stream, or in the middle
     of a plain body. `body` is sent as it is, instead of a completion. `logprobs` (token,
-    log-probability, alternatives) are told if the request asks. The second half of a stream waits for
-    `rest`, a minute at most.
+    log-probability, alternatives) are told if the request asks. The second half of a stream
+    waits for `rest`, a minute at most.
     """
 
     text: str = "Fine."
@@ -88,8 +88,9 @@ class OpenAIServer:
     """Answers with `script`, one entry per request, and with the last entry ever after.
 
     A callable entry gets the request's JSON. `requests` holds what was asked, `headers` the
-    headers of each; `peak` is the most requests that were open at one time and `connections` the
-    number of TCP connections that clients opened.
+    headers of each, `probes` the paths of GET requests, which end as the next entry says; `peak`
+    is the most requests that were open at one time and `connections` the number of TCP connections
+    that clients opened.
     """
 
     def __init__(self, *script: Script) -> None:
@@ -98,6 +99,7 @@ class OpenAIServer:
         self._open = 0
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.probes: list[str] = []
         self.peak = 0
         self.connections = 0
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -184,6 +186,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         finally:
             owner._end()
+
+    def do_GET(self) -> None:
+        owner = self.server.owner
+        owner.probes.append(self.path)
+        entry = owner._script[0]
+        status = entry.status if isinstance(entry, Reply) else 200
+        self._send(status, {"object": "list", "data": [{"id": "tiny", "object": "model"}]})
 
     def _send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from callboard import Board
-from callboard.config import ModelSettings, PriceSettings
+from callboard.model_settings import ModelSettings, PriceSettings
 
 ABLE = ModelSettings(
     model="openai/scripted",

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from callboard.config import EMBEDDED_MODEL, ModelSettings, Settings, load_settings
+from callboard.config import Settings, load_settings
 from callboard.errors import ConfigurationError
+from callboard.model_settings import EMBEDDED_MODEL, ModelSettings
 
 
 def write(text: str, folder: Path | None = None) -> Path:
@@ -101,3 +102,43 @@ def test_secrets_are_masked_and_only_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("GPU_KEY")
     with pytest.raises(ConfigurationError, match="'GPU_KEY'"):
         _ = model.api_key
+
+
+def test_adapters_are_models_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "callboard.toml"
+    file.write_text(
+        '[models.main]\nmodel = "hosted_vllm/qwen"\nadapters = ["legal"]\n'
+        '[[models.main.deployments]]\nname = "a"\napi_base = "http://a/v1"\n'
+        '[[models.main.deployments]]\nname = "b"\napi_base = "http://b/v1"\nweight = 2\n'
+    )
+    settings = load_settings(file)
+    legal = settings.models["main:legal"]
+    assert {name: (at.model, at.api_base, at.weight) for name, at in legal.served().items()} == {
+        "a": ("hosted_vllm/legal", "http://a/v1", 1.0),
+        "b": ("hosted_vllm/legal", "http://b/v1", 2.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('fallback = "small"', r"models.main.fallback names the model 'small'"),
+        (
+            'fallback = "other"\n[models.other]\nmodel = "openai/y"\nfallback = "main"',
+            "main -> other -> main go round in a circle",
+        ),
+        (
+            '[[models.main.deployments]]\nname = "a"\n[[models.main.deployments]]\nname = "a"',
+            "two deployments are called 'a'",
+        ),
+        (
+            '[[models.main.deployments]]\nname = "a"\nwieght = 2',
+            "is not a known key.*'weight'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_deployments_is_said(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "callboard.toml"
+    file.write_text(f'[models.main]\nmodel = "openai/x"\n{text}\n')
+    with pytest.raises(ConfigurationError, match=message):
+        load_settings(file)

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
-PURE = {"values", "records", "errors", "codec", "config"}
+PURE = {"values", "records", "errors", "codec", "config", "model_settings"}
 """The modules at the root that every room may import."""
 
 ROOMS = {path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"}

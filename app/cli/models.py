@@ -74,7 +74,7 @@ def pull(
 def check(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Call every configured model once, and say what works."""
     with open_board(ctx) as board:
-        checks = board.models_check_sync()
+        checks = board.models.check_sync()
     if as_json:
         from ..views import model_check_json
 

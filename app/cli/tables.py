@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ...config import model_name
+from ...model_settings import model_name
 from ..readiness import Check
 from ..views import cost_text, money_text, plain, time_text
 from .drawing import grid, section

@@ -9,7 +9,7 @@ import yaml
 
 from ...agents.registry import Registered
 from ...board import Board
-from ...config import model_name
+from ...model_settings import model_name
 from ...store.agents import AgentRow
 from ..views import sum_text, time_text
 from .agent_form import draw_form

@@ -13,6 +13,7 @@ import streamlit as st
 
 from ...board import Board
 from ...errors import CallboardError
+from ...model_settings import ONLY
 from ..readiness import database_check, model_checks
 from ..views import money_text, time_text
 from .prose import literal
@@ -27,6 +28,7 @@ LIBRARIES = (
     "streamlit",
 )
 _PASSWORD = re.compile(r"//[^/@]*@")
+HEALTH = {"closed": "well", "open": "left alone after failures", "half_open": "being tried again"}
 STATES = {"ok": "ready", "warn": "not ready", "bad": "wrong"}
 
 
@@ -83,14 +85,41 @@ def _draw_models(board: Board) -> None:
             }
         )
     st.dataframe(rows, hide_index=True, alt="The models of the settings")
+    _draw_deployments(board)
     if st.button("Call each once", icon=":material/network_check:", key="check-models"):
         with st.spinner("Calling the models"):
             try:
-                st.session_state["checked"] = {one.name: one for one in board.models_check_sync()}
+                st.session_state["checked"] = {one.name: one for one in board.models.check_sync()}
             except CallboardError as error:
                 st.error(literal(str(error)), icon=":material/error:")
                 return
         st.rerun()
+
+
+def _draw_deployments(board: Board) -> None:
+    """Draw the endpoints of models that have several, and all that are not well."""
+    shown = [
+        one
+        for one in board.models.deployments_sync()
+        if one.name != ONLY or one.health != "closed" or one.draining
+    ]
+    if not shown:
+        return
+    st.dataframe(
+        [
+            {
+                "Model": one.model,
+                "Deployment": one.name,
+                "Address": _PASSWORD.sub("//***@", one.api_base or "-"),
+                "State": "drained" if one.draining else HEALTH[one.health],
+                "In flight": f"{one.requests} requests, {one.tokens} tokens",
+                "Last failure": one.last_failure or "-",
+            }
+            for one in shown
+        ],
+        hide_index=True,
+        alt="The endpoints that serve the models",
+    )
 
 
 def _key(name: str | None) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from ...config import ModelChoice
 from ...errors import BudgetExceeded
+from ...model_settings import ModelChoice
 from ...models.chat import ChatReply, ChatRequest
 from ...models.journal import Journal, OnText
 

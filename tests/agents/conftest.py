@@ -17,8 +17,8 @@ from callboard.agents.runner import AgentRunner
 from callboard.agents.spec import Agent
 from callboard.agents.tools import Approver
 from callboard.codec import from_json, to_json
-from callboard.config import ModelSettings
 from callboard.errors import CallboardError
+from callboard.model_settings import ModelSettings
 from callboard.models.chat import ChatReply, ChatRequest
 from callboard.models.gateway import Gateway
 from callboard.models.journal import Journal, OnText

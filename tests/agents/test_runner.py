@@ -10,8 +10,8 @@ import pytest
 from callboard.agents.conversation import Trimmed
 from callboard.agents.registry import Registered
 from callboard.agents.spec import Agent, AgentLimits
-from callboard.config import ModelSettings
 from callboard.errors import BadModelOutput, InvalidInput, TimedOut
+from callboard.model_settings import ModelSettings
 from callboard.models.chat import ChatReply, ToolCall
 from callboard.values import AgentTask, Citation, Scope, Usage
 

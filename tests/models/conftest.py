@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer
 
-from callboard.config import ModelSettings, PriceSettings
 from callboard.errors import BudgetExceeded
+from callboard.model_settings import ModelSettings, PriceSettings
 from callboard.models.chat import ChatModel, ChatRequest, Message
 from callboard.models.gateway import Gateway
 from callboard.models.prices import PriceBook
@@ -27,6 +27,7 @@ class RecordingMeter:
     def __init__(self, limit_usd: Decimal | None = None) -> None:
         self._limit_usd = limit_usd
         self.reserved: list[Decimal | None] = []
+        self.models: list[str] = []
         self.settled: list[Usage] = []
         self.released = 0
         self._open: set[str] = set()
@@ -37,6 +38,7 @@ class RecordingMeter:
                 f"Model {model!r} may cost {amount_usd}, {self._limit_usd} is left."
             )
         self.reserved.append(amount_usd)
+        self.models.append(model)
         reservation = Reservation(id=f"r{len(self.reserved)}", amount_usd=amount_usd)
         self._open.add(reservation.id)
         return reservation

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from callboard.config import EMBEDDED_MODEL, Settings
+from callboard.config import Settings
 from callboard.errors import ConfigurationError, InvalidInput
+from callboard.model_settings import EMBEDDED_MODEL
 from callboard.models.check import check_models
 from callboard.models.embedded import EmbeddedServer
 from callboard.models.gateway import Gateway

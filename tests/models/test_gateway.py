@@ -13,7 +13,6 @@ import pytest
 from openai_server import Reply
 
 from callboard.codec import from_json, to_json
-from callboard.config import EMBEDDED_MODEL, ModelSettings, PriceSettings
 from callboard.errors import (
     BadModelOutput,
     BudgetExceeded,
@@ -21,6 +20,7 @@ from callboard.errors import (
     ModelUnavailable,
     UnknownName,
 )
+from callboard.model_settings import EMBEDDED_MODEL, ModelSettings, PriceSettings
 from callboard.models.chat import (
     ChatReply,
     ChatRequest,

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from callboard.config import ModelSettings, PriceSettings
+from callboard.model_settings import ModelSettings, PriceSettings
 from callboard.models.chat import ChatRequest, Message, ToolSpec
-from callboard.models.prices import FREE, PriceBook, cost, input_bound, upper_bound
+from callboard.models.prices import FREE, PriceBook, cost, input_bound
 
 PRICE = PriceSettings(input_per_million=Decimal(3), output_per_million=Decimal(15))
 
@@ -26,7 +26,6 @@ def test_unknown_tokens_make_the_cost_unknown_unless_it_is_free(read, written):
 
 def test_an_unknown_price_is_none():
     assert cost(None, 10, 10) is None
-    assert upper_bound(None, ChatRequest(messages=())) is None
 
 
 def test_settings_win_over_the_price_file():

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from callboard.config import PriceSettings
 from callboard.errors import BadModelOutput, ConfigurationError, ModelUnavailable, TimedOut
+from callboard.model_settings import PriceSettings
 from callboard.models.chat import ChatReply, TokenLogprobs
 from callboard.models.scripted import ScriptedModel
 from callboard.values import UNKNOWN_USAGE, Usage

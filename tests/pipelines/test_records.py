@@ -11,7 +11,7 @@ from openai_server import OpenAIServer, Reply
 from pipeline_boards import TWO
 
 from callboard import Agent, Board, InvalidInput, ScriptedModel, UnknownName
-from callboard.config import ModelSettings
+from callboard.model_settings import ModelSettings
 from callboard.records import RunFilter
 
 SUM = "what is 15% of 240?"

@@ -26,7 +26,7 @@ from callboard import (
     UnknownName,
 )
 from callboard.codec import from_json, to_json
-from callboard.config import ModelSettings
+from callboard.model_settings import ModelSettings
 from callboard.pipelines.order import Order, make_order
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from callboard.agents.spec import Agent
-from callboard.config import ModelSettings
 from callboard.errors import BudgetExceeded
+from callboard.model_settings import ModelSettings
 from callboard.models.gateway import Gateway
 from callboard.models.journal import UnrecordedJournal
 from callboard.models.prices import PriceBook

@@ -6,7 +6,7 @@ import pytest
 from routing import BILLING, DELIVERY, TRAVEL, WordEncoder, of
 from routing import Router as RetrievalOnly
 
-from callboard.config import ModelSettings
+from callboard.model_settings import ModelSettings
 from callboard.models.gateway import Gateway
 from callboard.models.prices import PriceBook
 from callboard.models.scripted import ScriptedModel

@@ -13,8 +13,8 @@ from callboard.agents.refining.facts import facts_of
 from callboard.agents.refining.refiner import Refined, Refiner
 from callboard.benchmarks.refiner import Unmetered
 from callboard.codec import from_json, to_json
-from callboard.config import ModelSettings
 from callboard.errors import InvalidInput, ModelUnavailable
+from callboard.model_settings import ModelSettings
 from callboard.models.chat import ChatReply, ChatRequest
 from callboard.models.gateway import Gateway
 from callboard.models.journal import UnrecordedJournal

@@ -15,7 +15,7 @@ pytest.importorskip("playwright.sync_api", reason="the package 'playwright' is n
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from callboard import Agent
-from callboard.config import ModelSettings
+from callboard.model_settings import ModelSettings
 from callboard.records import RunFilter
 
 from .browser import (

@@ -1,0 +1,96 @@
+"""`board.models`: the models, the deployments that serve them, and whether they are well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..model_settings import DeploymentSettings
+from ..records import DeploymentState
+
+if TYPE_CHECKING:
+    from ..models.check import ModelCheck
+    from ..models.deployments import Deployment
+    from .house import House
+
+
+class BoardModels:
+    """The models of a Board. Methods come in two forms: async and `*_sync`.
+
+    What is added or drained holds in this process, until it ends; settings hold for all.
+    """
+
+    def __init__(self, house: Callable[[], House]) -> None:
+        self._house = house
+
+    async def check(self) -> tuple[ModelCheck, ...]:
+        """Call each configured model once, and say what works."""
+        house = self._house()
+        return await house.loop.wait_async(house.check_models())
+
+    def check_sync(self) -> tuple[ModelCheck, ...]:
+        """`check`, for code that is not async."""
+        house = self._house()
+        return house.loop.wait(house.check_models())
+
+    async def deployments(self) -> tuple[DeploymentState, ...]:
+        """Return the deployments of all models as they stand now, in the order of the settings."""
+        house = self._house()
+        return await house.loop.wait_async(_states(house))
+
+    def deployments_sync(self) -> tuple[DeploymentState, ...]:
+        """`deployments`, for code that is not async."""
+        house = self._house()
+        return house.loop.wait(_states(house))
+
+    async def add(self, model: str, deployment: DeploymentSettings) -> None:
+        """Let a deployment take calls of a model from now on.
+
+        Raises:
+            UnknownName: no model has this name.
+            InvalidInput: it has a deployment of this name.
+        """
+        house = self._house()
+        await house.loop.wait_async(_add(house, model, deployment))
+
+    def add_sync(self, model: str, deployment: DeploymentSettings) -> None:
+        """`add`, for code that is not async."""
+        house = self._house()
+        house.loop.wait(_add(house, model, deployment))
+
+    async def drain(self, model: str, deployment: str) -> None:
+        """Give a deployment no new calls, wait for those that it has, and forget it.
+
+        Raises:
+            UnknownName: no model, or no deployment of it, has this name.
+        """
+        house = self._house()
+        await house.loop.wait_async(house.gateway.pool(model).drain(deployment))
+
+    def drain_sync(self, model: str, deployment: str) -> None:
+        """`drain`, for code that is not async."""
+        house = self._house()
+        house.loop.wait(house.gateway.pool(model).drain(deployment))
+
+
+async def _states(house: House) -> tuple[DeploymentState, ...]:
+    names = house.gateway.names()
+    return tuple(_state(one) for name in names for one in house.gateway.pool(name).deployments)
+
+
+async def _add(house: House, model: str, deployment: DeploymentSettings) -> None:
+    house.gateway.add(model, deployment)
+
+
+def _state(one: Deployment) -> DeploymentState:
+    return DeploymentState(
+        model=one.model,
+        name=one.name,
+        serves=one.settings.model,
+        api_base=one.settings.api_base,
+        health=one.breaker.health,
+        draining=one.draining,
+        requests=one.load.requests,
+        tokens=one.load.tokens,
+        last_failure=one.last_failure,
+    )
