@@ -101,9 +101,12 @@ class RefinerSettings(Section):
 
 
 class LimitSettings(Section):
-    """Limits of one turn."""
+    """Limits of one turn, and what turns may cost together. Days are those of UTC."""
 
     budget_usd: Decimal | None = Field(default=None, ge=0)
+    session_usd: Decimal | None = Field(default=None, ge=0)
+    user_daily_usd: Decimal | None = Field(default=None, ge=0)
+    daily_usd: Decimal | None = Field(default=None, ge=0)
     allow_unpriced: bool = False
     """Let a model without a known price be called under a money limit."""
     turn_timeout_s: float = Field(default=300.0, gt=0)

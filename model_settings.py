@@ -90,6 +90,8 @@ class ModelSettings(EndpointSettings):
     failures: int = Field(default=3, ge=1, le=100)
     """A deployment that fails so often in a row is left alone for `cooldown_s`."""
     cooldown_s: float = Field(default=5.0, gt=0)
+    daily_usd: Decimal | None = Field(default=None, ge=0)
+    """What all calls of it may cost in a day (UTC)."""
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> ModelSettings:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import reprlib
 import unicodedata
+from decimal import Decimal
 from typing import Annotated, Any, Literal, NoReturn, TypeAlias
 
 from pydantic import (
@@ -112,6 +113,8 @@ class AgentLimits(BaseModel):
     """Of what recall found; the rest is cut off."""
     tool_rounds: int = Field(default=4, ge=0, le=20)
     """How often the model may ask for tools before it has to answer."""
+    daily_usd: Decimal | None = Field(default=None, ge=0)
+    """What all its answers may cost in a day (UTC)."""
 
 
 def _default_model(fields: dict[str, Any]) -> str | None:

@@ -32,6 +32,7 @@ from rich.console import Console
 
 from ..board import TENANT, Board
 from ..records import RunFilter
+from ..store.allowance import Allowance
 from ..store.engine import Store
 from ..store.runs import RunEnd
 from ..values import JSON, AnswerDelta, Candidate, Done, Run, Scope, StepEnded, Usage
@@ -126,8 +127,7 @@ def _store(store: Store, clock: _Clock, scope: Scope, run_id: str, run: Run) -> 
             run_id,
             step.usage.cost_usd,
             model=step.model,
-            limit_usd=None,
-            allow_unpriced=True,
+            allowance=Allowance(),
             step="act",
             agent=step.agent,
         )

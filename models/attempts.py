@@ -7,6 +7,7 @@ it used, settled as unknown if it may have cost something, or released if it sur
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -132,12 +133,18 @@ class Attempt:
                 lease = await pool.lease(
                     call.request, tokens, within_s=call.left_s, tried=call.tried
                 )
+                if call.left_s <= 0:
+                    lease.abandon()
+                    raise TimeoutError
         except TimeoutError:
             raise CallFailed(timed_out(pool.name, call.timeout_s), unpaid=True) from None
         deployment = lease.deployment
         call.tried.add(deployment.name)
         try:
+            began = time.monotonic()
             backend = await deployment.connect()
+            # The first call imports LiteLLM or loads weights, which is not the model's slowness.
+            call.deadline += time.monotonic() - began
             bound_usd = cost(deployment.price, call.prompt_bound, call.request.max_tokens)
             reservation = await _reserve(call.meter, bound_usd, pool.name)
         except ConfigurationError as error:

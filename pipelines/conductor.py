@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from ..agents.registry import Registry
@@ -19,6 +19,7 @@ from ..codec import from_json, to_json
 from ..config import LimitSettings
 from ..errors import CallboardError, StoreError, TimedOut
 from ..models.gateway import Gateway
+from ..store.allowance import Allowance
 from ..store.claims import Claim
 from ..store.engine import Store
 from ..store.runs import RunEnd
@@ -53,12 +54,14 @@ class Conductor:
         registry: Registry,
         services: Services,
         limits: LimitSettings,
+        allowance: Allowance,
     ) -> None:
         self._store = store
         self._gateway = gateway
         self._registry = registry
         self._services = services
         self._limits = limits
+        self._allowance = allowance
         self._owner = uuid4().hex
         self._graph = build_graph()
         self._running: dict[str, _Running] = {}
@@ -237,13 +240,14 @@ class Conductor:
         snapshot = await self._store.call(self._registry.snapshot, claim.scope)
 
         def meter(step: str, agent: str | None) -> Meter:
+            called = snapshot.by_name.get(agent or "")
+            allowance = replace(
+                self._allowance,
+                run_usd=order.budget_usd,
+                agent_daily_usd=called.agent.limits.daily_usd if called else None,
+            )
             return self._store.ledger.meter(
-                claim.scope,
-                claim.run_id,
-                limit_usd=order.budget_usd,
-                allow_unpriced=self._limits.allow_unpriced,
-                step=step,
-                agent=agent,
+                claim.scope, claim.run_id, allowance=allowance, step=step, agent=agent
             )
 
         context = RunContext(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -31,6 +32,7 @@ from ..search import one_thread
 from ..search.encoder import Encoder
 from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder
+from ..store.allowance import Allowance
 from ..store.engine import Store
 from ..store.feedback import Vote
 from ..values import (
@@ -91,6 +93,7 @@ class House:
             cache_dir=settings.cache_dir,
             replacements=models,
         )
+        self._allowance = _allowance(settings)
         self._bundled = _bundled(settings)
         self.registry = Registry(self.store.agents, models=settings.models, bundled=self._bundled)
         self.feedback = FeedbackDesk(self.store, self.registry)
@@ -114,8 +117,7 @@ class House:
         meter = self.store.ledger.meter(
             scope,
             f"route-{uuid4().hex}",  # no run, but an account of its own
-            limit_usd=order.budget_usd,
-            allow_unpriced=self._settings.limits.allow_unpriced,
+            allowance=replace(self._allowance, run_usd=order.budget_usd),
             step="route",
         )
         journal = UnrecordedJournal(self.gateway, meter)
@@ -148,7 +150,7 @@ class House:
         settings = self._settings.router.model_copy(update={"policy": "retrieval"})
         router = self._new_router(encoder, settings)
         meter = self.store.ledger.meter(
-            self._tenant, "rehearsal", limit_usd=Decimal(0), allow_unpriced=False, step="rehearse"
+            self._tenant, "rehearsal", allowance=Allowance(run_usd=Decimal(0)), step="rehearse"
         )
         try:
             return await rehearse(
@@ -183,8 +185,7 @@ class House:
         meter = self.store.ledger.meter(
             self._tenant,
             f"suggest-{uuid4().hex}",
-            limit_usd=limit_usd,
-            allow_unpriced=self._settings.limits.allow_unpriced,
+            allowance=replace(self._allowance, run_usd=limit_usd),
             step="suggest",
         )
         journal = UnrecordedJournal(self.gateway, meter)
@@ -256,7 +257,7 @@ class House:
         from ..models.check import check_models
 
         meter = self.store.ledger.meter(
-            self._tenant, "models check", limit_usd=None, allow_unpriced=True, step="check"
+            self._tenant, "models check", allowance=Allowance(), step="check"
         )
         return await check_models(self.gateway, meter)
 
@@ -384,7 +385,24 @@ class House:
                 ),
             ),
             limits=settings.limits,
+            allowance=self._allowance,
         )
+
+
+def _allowance(settings: Settings) -> Allowance:
+    """Return what calls of all runs together may cost."""
+    limits = settings.limits
+    return Allowance(
+        session_usd=limits.session_usd,
+        user_daily_usd=limits.user_daily_usd,
+        daily_usd=limits.daily_usd,
+        model_daily_usd={
+            name: model.daily_usd
+            for name, model in settings.models.items()
+            if model.daily_usd is not None
+        },
+        allow_unpriced=limits.allow_unpriced,
+    )
 
 
 def _policy(name: str, encoder: str) -> TierPolicy:

@@ -1,7 +1,7 @@
 """Money: what every call of a run was allowed to cost, and what it did cost.
 
-A call sets an upper bound aside before it is made and is settled after. What counts against the
-limit of a run is the settled cost, and the bound of every call whose cost is not known: one that
+A call sets an upper bound aside before it is made and is settled after. What counts against a
+limit is the settled cost, and the bound of every call whose cost is not known: one that
 goes on, one that was settled without a price, and one that nobody settled in time. The process of
 the last has probably died, but the call may have been paid for; so it stays counted, and is shown
 as `unknown`. Late news still settles it.
@@ -9,7 +9,7 @@ as `unknown`. Late news still settles it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,9 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert,
 from ..errors import BudgetExceeded
 from ..records import Spend
 from ..values import NANO_PER_USD, Meter, Reservation, Scope, Usage, from_nano, to_nano
+from .allowance import Allowance
 from .database import Database
+from .spending import add, counted, key_of
 from .tables import ledger, scoped, within
 
 T = TypeVar("T")
@@ -63,8 +65,7 @@ class Ledger:
         scope: Scope,
         run_id: str,
         *,
-        limit_usd: Decimal | None,
-        allow_unpriced: bool,
+        allowance: Allowance,
         step: str = "",
         agent: str | None = None,
         call: Call | None = None,
@@ -74,20 +75,9 @@ class Ledger:
         `step` is what the money is spent on, and `agent` for whom.
 
         Without a limit everything is allowed and recorded. Under one, a call of unknown price is
-        refused unless `allow_unpriced`, and then counts 0 until it is settled.
+        refused unless the allowance says otherwise, and then counts 0 until it is settled.
         """
-        return _RunMeter(
-            self,
-            call or self._call,
-            scope,
-            run_id,
-            {
-                "limit_usd": limit_usd,
-                "allow_unpriced": allow_unpriced,
-                "step": step,
-                "agent": agent,
-            },
-        )
+        return _RunMeter(self, call or self._call, scope, run_id, allowance, step, agent)
 
     def reserve(
         self,
@@ -96,21 +86,21 @@ class Ledger:
         amount_usd: Decimal | None,
         *,
         model: str,
-        limit_usd: Decimal | None,
-        allow_unpriced: bool,
+        allowance: Allowance,
         step: str = "",
         agent: str | None = None,
     ) -> Reservation:
         """Set money aside in one transaction.
 
         Raises:
-            BudgetExceeded: the run has less left, or the price is unknown under a limit.
+            BudgetExceeded: less than that is left of a limit, or the price is unknown under one.
         """
-        if amount_usd is None and limit_usd is not None and not allow_unpriced:
+        limits = tuple(allowance.limits(session=scope.session, agent=agent, model=model))
+        if amount_usd is None and limits and not allowance.allow_unpriced:
             raise BudgetExceeded(
-                f"The price of model {model!r} is unknown, and this run is limited to "
-                f"{limit_usd:f} USD. Set its price (input_per_million, output_per_million) in "
-                "callboard.toml, or set limits.allow_unpriced = true."
+                f"The price of model {model!r} is unknown, and {limits[0].of} money is limited to "
+                f"{limits[0].amount_usd:f} USD. Set its price (input_per_million, "
+                "output_per_million) in callboard.toml, or set limits.allow_unpriced = true."
             )
         amount = None if amount_usd is None else to_nano(amount_usd)
         now = self._clock()
@@ -126,16 +116,27 @@ class Ledger:
             "created_at": now,
             "expires_at": now + timedelta(seconds=EXPIRES_S),
         }
-        with self._database.writing(lock=f"ledger {scope.tenant} {run_id}") as connection:
-            if limit_usd is not None and amount is not None:
-                left = int(limit_usd * NANO_PER_USD) - _total(connection, _of_run(scope, run_id))
+        key = key_of(scope, now, agent, model)
+        # Limits that several runs share need one line for all of them.
+        alone = all(limit.on == "run" for limit in limits)
+        line = f"ledger {scope.tenant} {run_id}" if alone else f"ledger {scope.tenant}"
+        with self._database.writing(lock=line) as connection:
+            for limit in limits if amount is not None else ():
+                used = (
+                    _total(connection, _of_run(scope, run_id))
+                    if limit.on == "run"
+                    else counted(connection, limit, key)
+                )
+                left = int(limit.amount_usd * NANO_PER_USD) - used
                 if amount > left:
                     raise BudgetExceeded(
                         f"A call to model {model!r} may cost up to {from_nano(amount):f} USD; "
-                        f"{from_nano(max(left, 0)):f} of the run's {limit_usd:f} USD are left. "
-                        "Raise budget_usd, or use a cheaper model or a shorter query."
+                        f"{from_nano(max(left, 0)):f} of {limit.of} {limit.amount_usd:f} USD are "
+                        f"left. {limit.fix}"
                     )
             connection.execute(insert(ledger), row)
+            if amount:
+                add(connection, key, amount)
         return Reservation(id=str(row["id"]), amount_usd=amount_usd)
 
     def settle(self, scope: Scope, reservation: Reservation, usage: Usage) -> None:
@@ -213,21 +214,36 @@ class Ledger:
             return tuple(_entry(row, now) for row in connection.execute(query))
 
     def _close(self, scope: Scope, reservation: Reservation, **changes: Any) -> None:
+        columns = ledger.c
         change = (
             update(ledger)
             .where(
-                within(ledger.c, scope),
-                ledger.c.id == reservation.id,
-                ledger.c.status == "reserved",
+                within(columns, scope),
+                columns.id == reservation.id,
+                columns.status == "reserved",
             )
             .values(changes)
+            .returning(
+                columns.reserved_nano,
+                columns.created_at,
+                columns.user_id,
+                columns.session,
+                columns.agent,
+                columns.model,
+            )
         )
         with self._database.writing() as connection:
-            connection.execute(change)
+            row = connection.execute(change).one_or_none()
+            if row is None or changes["status"] == "unknown":
+                return
+            more = (changes.get("settled_nano") or 0) - (row.reserved_nano or 0)
+            if more:
+                whose = Scope(tenant=scope.tenant, user=row.user_id, session=row.session)
+                add(connection, key_of(whose, row.created_at, row.agent, row.model), more)
 
 
 class _RunMeter:
-    """The `Meter` of one run."""
+    """The `Meter` of one step of a run."""
 
     def __init__(
         self,
@@ -235,13 +251,17 @@ class _RunMeter:
         call: Call,
         scope: Scope,
         run_id: str,
-        terms: Mapping[str, Any],
+        allowance: Allowance,
+        step: str,
+        agent: str | None,
     ) -> None:
         self._ledger = ledger
         self._call = call
         self._scope = scope
         self._run_id = run_id
-        self._terms = terms
+        self._allowance = allowance
+        self._step = step
+        self._agent = agent
 
     async def reserve(self, amount_usd: Decimal | None, *, model: str) -> Reservation:
         return await self._call(
@@ -250,7 +270,9 @@ class _RunMeter:
             self._run_id,
             amount_usd,
             model=model,
-            **self._terms,
+            allowance=self._allowance,
+            step=self._step,
+            agent=self._agent,
         )
 
     async def settle(self, reservation: Reservation, usage: Usage) -> None:

@@ -254,6 +254,18 @@ class LedgerColumns(Scoped):
     expires_at: Named[datetime] = Column(UtcTime)
 
 
+class SpendingColumns(Scoped):
+    """What counts of each day (UTC, `2026-11-28`) by session, agent and model; "" is none."""
+
+    tenant: Named[str] = Column(primary_key=True)
+    day: Named[str] = Column(primary_key=True)
+    user_id: Named[str] = Column(primary_key=True)
+    session: Named[str] = Column(primary_key=True)
+    agent: Named[str] = Column(primary_key=True)
+    model: Named[str] = Column(primary_key=True)
+    counted_nano: Named[int] = Column(BigInteger)
+
+
 registries = Table("registries", metadata, RegistryColumns)
 agents = Table("agents", metadata, AgentColumns)
 agent_versions = Table("agent_versions", metadata, AgentVersionColumns)
@@ -268,6 +280,7 @@ memories = Table("memories", metadata, MemoryColumns)
 chunks = Table("chunks", metadata, ChunkColumns)
 vectors = Table("vectors", metadata, VectorColumns)
 ledger = Table("ledger", metadata, LedgerColumns)
+spending = Table("spending", metadata, SpendingColumns)
 
 Index(None, agent_versions.c.tenant, agent_versions.c.registry_version)
 Index(None, runs.c.tenant, runs.c.user_id, runs.c.created_at)
@@ -284,6 +297,7 @@ Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.encoder)
 Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.superseded_by)
 Index(None, ledger.c.run_id)
 Index(None, ledger.c.tenant, ledger.c.created_at)
+Index(None, spending.c.tenant, spending.c.user_id, spending.c.session)
 # What agents did, told without reading what they gave.
 Index(
     "ix_steps_acts",

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from callboard.errors import BudgetExceeded
+from callboard.store.allowance import Allowance
 from callboard.store.engine import Store
 from callboard.values import UNKNOWN_USAGE, Scope, Usage
 
@@ -16,7 +17,7 @@ LIMIT = Decimal("0.01")
 
 @pytest.fixture
 def meter(store: Store, scope):
-    return store.ledger.meter(scope, "r1", limit_usd=LIMIT, allow_unpriced=False, call=store.call)
+    return store.ledger.meter(scope, "r1", allowance=Allowance(run_usd=LIMIT), call=store.call)
 
 
 def statuses(store: Store, scope: Scope) -> list[str]:
@@ -81,7 +82,9 @@ async def test_the_first_word_on_a_reservation_stands(meter, store: Store, scope
 async def test_an_unknown_price_is_refused_under_a_limit(meter, store: Store, scope) -> None:
     with pytest.raises(BudgetExceeded, match=r"'gpt'.*input_per_million.*allow_unpriced"):
         await meter.reserve(None, model="gpt")
-    allowing = store.ledger.meter(scope, "r1", limit_usd=LIMIT, allow_unpriced=True)
+    allowing = store.ledger.meter(
+        scope, "r1", allowance=Allowance(run_usd=LIMIT, allow_unpriced=True)
+    )
     reservation = await allowing.reserve(None, model="gpt")
     assert reservation.amount_usd is None
     await allowing.settle(reservation, Usage(cost_usd=Decimal("0.003")))
@@ -89,7 +92,7 @@ async def test_an_unknown_price_is_refused_under_a_limit(meter, store: Store, sc
 
 
 async def test_without_a_limit_everything_is_allowed_and_recorded(store: Store, scope) -> None:
-    free = store.ledger.meter(scope, "r1", limit_usd=None, allow_unpriced=False)
+    free = store.ledger.meter(scope, "r1", allowance=Allowance())
     await free.reserve(Decimal(1000), model="main")
     await free.reserve(None, model="main")
     assert len(store.ledger.entries(scope, "r1")) == 2
@@ -97,12 +100,12 @@ async def test_without_a_limit_everything_is_allowed_and_recorded(store: Store, 
 
 async def test_every_run_has_its_own_limit(meter, store: Store, scope) -> None:
     await meter.reserve(LIMIT, model="main")
-    other = store.ledger.meter(scope, "r2", limit_usd=LIMIT, allow_unpriced=False)
+    other = store.ledger.meter(scope, "r2", allowance=Allowance(run_usd=LIMIT))
     await other.reserve(LIMIT, model="main")
 
 
 async def test_parts_of_a_nano_usd_never_overrun_the_limit(store: Store, scope) -> None:
-    tiny = store.ledger.meter(scope, "r1", limit_usd=Decimal("0.0000000019"), allow_unpriced=False)
+    tiny = store.ledger.meter(scope, "r1", allowance=Allowance(run_usd=Decimal("0.0000000019")))
     await tiny.reserve(Decimal("0.0000000005"), model="main")
     with pytest.raises(BudgetExceeded):
         await tiny.reserve(Decimal("0.0000000005"), model="main")
@@ -116,8 +119,7 @@ def test_fifty_threads_never_overrun_the_limit(store: Store, scope) -> None:
                 "r1",
                 Decimal("0.0007"),
                 model="main",
-                limit_usd=LIMIT,
-                allow_unpriced=False,
+                allowance=Allowance(run_usd=LIMIT),
             )
         except BudgetExceeded:
             return False
@@ -134,13 +136,14 @@ def test_processes_share_one_limit(store: Store, url: str, scope) -> None:
 import sys
 from decimal import Decimal
 from callboard.errors import BudgetExceeded
+from callboard.store.allowance import Allowance
 from callboard.store.engine import Store
 from callboard.values import Scope
 store, allowed = Store.open(sys.argv[1]), 0
 for _ in range(20):
     try:
         store.ledger.reserve(Scope(tenant="acme", user="ann", session="s1"), "r1",
-            Decimal("0.0007"), model="main", limit_usd=Decimal("0.01"), allow_unpriced=False)
+            Decimal("0.0007"), model="main", allowance=Allowance(run_usd=Decimal("0.01")))
         allowed += 1
     except BudgetExceeded:
         pass

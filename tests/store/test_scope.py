@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from callboard.errors import UnknownName
 from callboard.records import RunFilter
+from callboard.store.allowance import Allowance
 from callboard.store.chunks import ChunkRow, Mark
 from callboard.store.engine import Store
 from callboard.store.runs import RunEnd
@@ -54,7 +55,7 @@ def write(store: Store, scope: Scope, name: str) -> None:
     store.chunks.add(scope, [chunk])
     store.vectors.put(scope, "minilm", {name: b"\x01"})
     reservation = store.ledger.reserve(
-        scope, name, Decimal(1), model="main", limit_usd=None, allow_unpriced=False, agent=name
+        scope, name, Decimal(1), model="main", allowance=Allowance(), agent=name
     )
     store.ledger.settle(scope, reservation, Usage(cost_usd=Decimal(1)))
     store.agents.put(scope, name, {"name": name}, replace=False)
