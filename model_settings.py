@@ -7,8 +7,9 @@ it; a model that lists none is served by one, at its own `api_base`.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -16,6 +17,9 @@ from .errors import ConfigurationError
 
 EMBEDDED = "embedded/"
 """What a model string begins with whose weights run in the process."""
+
+SECONDS_PER_HOUR = 3600
+MILLION = Decimal(1_000_000)
 
 ONLY = "only"
 """The name of the deployment of a model that lists none."""
@@ -31,10 +35,56 @@ class Section(BaseModel):
 
 
 class PriceSettings(Section):
-    """US dollars per million tokens."""
+    """What calls cost, in US dollars: per million tokens, per second of a call, or by the GPU.
 
-    input_per_million: Decimal = Field(ge=0)
-    output_per_million: Decimal = Field(ge=0)
+    A GPU that is rented by the hour costs `gpu_per_hour` whatever it does; what a token costs
+    follows from how many it reads and writes a second when it is busy, which
+    `callboard models measure` tells. Where it is idle the true cost of a token is higher.
+    """
+
+    input_per_million: Decimal = Field(default=Decimal(0), ge=0)
+    output_per_million: Decimal = Field(default=Decimal(0), ge=0)
+    per_second: Decimal = Field(default=Decimal(0), ge=0)
+    gpu_per_hour: Decimal | None = Field(default=None, ge=0)
+    input_tokens_per_second: Decimal | None = Field(default=None, gt=0)
+    output_tokens_per_second: Decimal | None = Field(default=None, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_the_gpu(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        said = {name for name, value in given.items() if value is not None}
+        rates = {"input": "input_tokens_per_second", "output": "output_tokens_per_second"}
+        tokens = {"input_per_million", "output_per_million"}
+        if "gpu_per_hour" not in said:
+            if said & set(rates.values()):
+                raise ValueError("tokens per second need gpu_per_hour beside them.")
+            if "per_second" not in said and not tokens <= said:
+                raise ValueError(
+                    "give input_per_million and output_per_million, per_second, or gpu_per_hour "
+                    "with input_tokens_per_second and output_tokens_per_second."
+                )
+            return given
+        if not set(rates.values()) <= said:
+            raise ValueError(
+                "gpu_per_hour needs input_tokens_per_second and output_tokens_per_second; "
+                "'callboard models measure' tells them."
+            )
+        try:
+            second = Decimal(str(given["gpu_per_hour"])) / SECONDS_PER_HOUR
+            prices = {
+                f"{kind}_per_million": second * MILLION / Decimal(str(given[rate]))
+                for kind, rate in rates.items()
+            }
+        except ArithmeticError:
+            return given  # no number, or 0: the field says so
+        return {**given, **prices}
+
+    @property
+    def free(self) -> bool:
+        """Whether calls cost nothing, however long they are."""
+        return not (self.input_per_million or self.output_per_million or self.per_second)
 
 
 class EndpointSettings(Section):

@@ -35,7 +35,7 @@ from .chat import ChatModel, ChatReply, ChatRequest
 from .deployments import Lease
 from .failures import CallFailed, timed_out
 from .pool import Pool
-from .prices import cost, expected_tokens, is_free
+from .prices import cost, expected_tokens
 
 T = TypeVar("T")
 
@@ -115,6 +115,7 @@ class Attempt:
     lease: Lease
     reservation: Reservation
     pieces: AsyncIterator[str | ChatReply]
+    began: float = field(default_factory=time.monotonic)
     first: str | ChatReply = ""
     ended: bool = field(default=False)
 
@@ -145,7 +146,8 @@ class Attempt:
             backend = await deployment.connect()
             # The first call imports LiteLLM or loads weights, which is not the model's slowness.
             call.deadline += time.monotonic() - began
-            bound_usd = cost(deployment.price, call.prompt_bound, call.request.max_tokens)
+            most = call.prompt_bound, call.request.max_tokens, call.left_s
+            bound_usd = cost(deployment.price, *most)
             reservation = await _reserve(call.meter, bound_usd, pool.name)
         except ConfigurationError as error:
             lease.abandon()
@@ -201,14 +203,15 @@ class Attempt:
     def _unknown(self) -> Usage:
         """What an attempt used that never told: nothing is known but that free is free."""
         deployment = self.lease.deployment
-        free = deployment.own_prices or is_free(deployment.price)
+        free = deployment.own_prices or (deployment.price is not None and deployment.price.free)
         return Usage(input_tokens=None, output_tokens=None, cost_usd=Decimal(0) if free else None)
 
     async def _paid(self, reply: ChatReply) -> ChatReply:
         self.lease.answered()
         deployment, usage = self.lease.deployment, reply.usage
         if not deployment.own_prices:
-            paid_usd = cost(deployment.price, usage.input_tokens, usage.output_tokens)
+            used = usage.input_tokens, usage.output_tokens, time.monotonic() - self.began
+            paid_usd = cost(deployment.price, *used)
             usage = replace(usage, cost_usd=paid_usd)
         await self._end(usage)
         if not reply.text.strip() and not reply.tool_calls:

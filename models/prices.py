@@ -13,10 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from ..model_settings import ModelSettings, PriceSettings
+from ..model_settings import MILLION, ModelSettings, PriceSettings
 from .chat import ChatRequest
-
-MILLION = Decimal(1_000_000)
 
 FREE = PriceSettings(input_per_million=Decimal(0), output_per_million=Decimal(0))
 
@@ -71,26 +69,31 @@ class PriceBook:
         )
 
 
-def is_free(price: PriceSettings | None) -> bool:
-    """Return whether calls cost nothing, however long they are."""
-    return price is not None and not price.input_per_million and not price.output_per_million
-
-
 def cost(
-    price: PriceSettings | None, input_tokens: int | None, output_tokens: int | None
+    price: PriceSettings | None,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    seconds: float | None = None,
 ) -> Decimal | None:
-    """Return US dollars; None if the price or the tokens are unknown and it is not free.
+    """Return US dollars; None if the price or what it counts is unknown and it is not free.
 
     Cached input counts at the full price, so where a vendor gives a discount on it the cost is
     an upper bound.
     """
-    if is_free(price):
-        return Decimal(0)
-    if price is None or input_tokens is None or output_tokens is None:
+    if price is None:
         return None
-    return (
-        input_tokens * price.input_per_million + output_tokens * price.output_per_million
-    ) / MILLION
+    total = Decimal(0)
+    for each, count in (
+        (price.input_per_million / MILLION, input_tokens),
+        (price.output_per_million / MILLION, output_tokens),
+        (price.per_second, seconds),
+    ):
+        if not each:
+            continue
+        if count is None:
+            return None
+        total += each * (Decimal(count) if isinstance(count, int) else Decimal(str(count)))
+    return total
 
 
 def input_bound(request: ChatRequest) -> int:

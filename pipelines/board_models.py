@@ -11,6 +11,7 @@ from ..records import DeploymentState
 if TYPE_CHECKING:
     from ..models.check import ModelCheck
     from ..models.deployments import Deployment
+    from ..models.measure import Throughput
     from .house import House
 
 
@@ -32,6 +33,24 @@ class BoardModels:
         """`check`, for code that is not async."""
         house = self._house()
         return house.loop.wait(house.check_models())
+
+    async def measure(self, name: str, *, at_once: int = 16, calls: int = 64) -> Throughput:
+        """Return how many tokens a second a model reads and writes with so many calls at once.
+
+        It makes `calls` calls of each kind, which cost what they cost.
+
+        Raises:
+            UnknownName: no model has this name.
+            BudgetExceeded: a daily limit does not allow it.
+            ModelUnavailable: a call failed, or the endpoint tells no usage.
+        """
+        house = self._house()
+        return await house.loop.wait_async(house.measure_model(name, at_once, calls))
+
+    def measure_sync(self, name: str, *, at_once: int = 16, calls: int = 64) -> Throughput:
+        """`measure`, for code that is not async."""
+        house = self._house()
+        return house.loop.wait(house.measure_model(name, at_once, calls))
 
     async def deployments(self) -> tuple[DeploymentState, ...]:
         """Return the deployments of all models as they stand now, in the order of the settings."""

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from ..memory.recall import Recall
     from ..models.chat import ChatModel
     from ..models.check import ModelCheck
+    from ..models.measure import Throughput
     from .conductor import Conductor
     from .remembering import MemoryDesk
 
@@ -260,6 +261,15 @@ class House:
             self._tenant, "models check", allowance=Allowance(), step="check"
         )
         return await check_models(self.gateway, meter)
+
+    async def measure_model(self, name: str, at_once: int, calls: int) -> Throughput:
+        """Measure the throughput of a model."""
+        from ..models.measure import measure
+
+        meter = self.store.ledger.meter(
+            self._tenant, "models measure", allowance=self._allowance, step="measure"
+        )
+        return await measure(self.gateway, name, meter, at_once=at_once, calls=calls)
 
     async def memory(self) -> MemoryDesk:
         """Return the desk of what is remembered."""

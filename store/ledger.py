@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert,
 from ..errors import BudgetExceeded
 from ..records import Spend
 from ..values import NANO_PER_USD, Meter, Reservation, Scope, Usage, from_nano, to_nano
-from .allowance import Allowance
+from .allowance import Allowance, Limit
 from .database import Database
 from .spending import add, counted, key_of
 from .tables import ledger, scoped, within
@@ -121,19 +121,14 @@ class Ledger:
         alone = all(limit.on == "run" for limit in limits)
         line = f"ledger {scope.tenant} {run_id}" if alone else f"ledger {scope.tenant}"
         with self._database.writing(lock=line) as connection:
-            for limit in limits if amount is not None else ():
-                used = (
-                    _total(connection, _of_run(scope, run_id))
-                    if limit.on == "run"
-                    else counted(connection, limit, key)
-                )
-                left = int(limit.amount_usd * NANO_PER_USD) - used
-                if amount > left:
-                    raise BudgetExceeded(
-                        f"A call to model {model!r} may cost up to {from_nano(amount):f} USD; "
-                        f"{from_nano(max(left, 0)):f} of {limit.of} {limit.amount_usd:f} USD are "
-                        f"left. {limit.fix}"
+            if amount is not None:
+                for limit in limits:
+                    used = (
+                        _total(connection, _of_run(scope, run_id))
+                        if limit.on == "run"
+                        else counted(connection, limit, key)
                     )
+                    _check(limit, amount, used, model)
             connection.execute(insert(ledger), row)
             if amount:
                 add(connection, key, amount)
@@ -280,6 +275,16 @@ class _RunMeter:
 
     async def release(self, reservation: Reservation) -> None:
         await self._call(self._ledger.release, self._scope, reservation)
+
+
+def _check(limit: Limit, amount: int, used: int, model: str) -> None:
+    left = int(limit.amount_usd * NANO_PER_USD) - used
+    if amount > left:
+        raise BudgetExceeded(
+            f"A call to model {model!r} may cost up to {from_nano(amount):f} USD; "
+            f"{from_nano(max(left, 0)):f} of {limit.of} {limit.amount_usd:f} USD are left. "
+            f"{limit.fix}"
+        )
 
 
 def _of_run(scope: Scope, run_id: str) -> ColumnElement[bool]:

@@ -254,7 +254,7 @@ class LedgerColumns(Scoped):
     expires_at: Named[datetime] = Column(UtcTime)
 
 
-class SpendingColumns(Scoped):
+class SpendingColumns(TypedColumns):
     """What counts of each day (UTC, `2026-11-28`) by session, agent and model; "" is none."""
 
     tenant: Named[str] = Column(primary_key=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...errors import ConfigurationError
-from .terminal import AsJson, emit, err, open_board, show, tell
+from .terminal import AsJson, dollars, emit, err, open_board, show, tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +86,48 @@ def check(ctx: typer.Context, as_json: AsJson = False) -> None:
         show(draw_model_checks(checks))
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
+
+
+@commands.command()
+def measure(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The model, as the settings call it.")],
+    at_once: Annotated[int, typer.Option(min=1, max=1024, help="Calls side by side.")] = 16,
+    calls: Annotated[int, typer.Option(min=1, help="Calls of each kind.")] = 64,
+    gpu_per_hour: Annotated[
+        Decimal | None,
+        typer.Option(
+            metavar="USD",
+            parser=dollars,
+            help="What all GPUs that serve it cost an hour, together.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how many tokens a second a model reads and writes, and what they cost on a GPU."""
+    with open_board(ctx) as board:
+        found = board.models.measure_sync(name, at_once=at_once, calls=calls)
+    rates = {
+        "input_tokens_per_second": round(found.input_tokens_per_second, 1),
+        "output_tokens_per_second": round(found.output_tokens_per_second, 1),
+    }
+    price = None if gpu_per_hour is None else found.price(gpu_per_hour)
+    if as_json:
+        more = {} if price is None else {"price": price.model_dump(mode="json", exclude_none=True)}
+        emit({"model": name, "at_once": at_once, "calls": calls, **rates, **more})
+        return
+    tell(
+        f"{name} reads {rates['input_tokens_per_second']:,} and writes "
+        f"{rates['output_tokens_per_second']:,} tokens a second, {at_once} calls at once."
+    )
+    if price is not None:
+        read, written = price.input_per_million, price.output_per_million
+        tell(
+            f"At {gpu_per_hour} USD an hour a million tokens cost {read:.4f} USD to read and "
+            f"{written:.4f} to write. In [models.{name}]:"
+        )
+        inner = ", ".join(f"{key} = {value}" for key, value in rates.items())
+        tell(f"price = {{ gpu_per_hour = {gpu_per_hour}, {inner} }}")
 
 
 def embedded_weights(settings: Settings) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import streamlit as st
 
 from ...board import Board
 from ...errors import CallboardError
-from ...model_settings import ONLY
+from ...model_settings import ONLY, PriceSettings
 from ..readiness import database_check, model_checks
 from ..views import money_text, time_text
 from .prose import literal
@@ -67,17 +67,13 @@ def _draw_models(board: Board) -> None:
     rows = []
     for name, model in board.settings.models.items():
         live = checked.get(name)
-        price = model.price
         rows.append(
             {
                 "Name": name,
                 "Model": model.model,
                 "Address": _PASSWORD.sub("//***@", model.api_base or "-"),
                 "Key": _key(model.api_key_env),
-                "Price, in / out": f"{money_text(price.input_per_million)} / "
-                f"{money_text(price.output_per_million)} per million"
-                if price
-                else "from the price file, or unknown",
+                "Price": _price(model.price),
                 "Set up": f"{STATES[ready[name].state]}: {ready[name].detail}",
                 "Answers": "not tried"
                 if live is None
@@ -120,6 +116,16 @@ def _draw_deployments(board: Board) -> None:
         hide_index=True,
         alt="The endpoints that serve the models",
     )
+
+
+def _price(price: PriceSettings | None) -> str:
+    if price is None:
+        return "from the price file, or unknown"
+    if price.per_second:
+        return f"{money_text(price.per_second)} per second"
+    said = f"{money_text(price.input_per_million)} / {money_text(price.output_per_million)}"
+    by = "" if price.gpu_per_hour is None else f", at {money_text(price.gpu_per_hour)} an hour"
+    return f"{said} per million in / out{by}"
 
 
 def _key(name: str | None) -> str:

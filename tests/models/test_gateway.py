@@ -31,6 +31,7 @@ from callboard.models.chat import (
 )
 from callboard.models.check import check_models
 from callboard.models.gateway import Gateway
+from callboard.models.measure import measure
 from callboard.models.prices import PriceBook, input_bound
 from callboard.models.wire import LEAST_LOGPROB
 from callboard.values import Usage
@@ -373,3 +374,32 @@ async def test_a_stream_is_not_retried_once_text_was_delivered(serve, connect, m
     assert got == ["a", " b"]
     assert len(server.requests) == 1
     assert [usage.cost_usd for usage in meter.settled] == [None]
+
+
+async def test_the_seconds_of_a_call_are_paid_where_they_have_a_price(
+    serve, connect, meter, request_for
+):
+    price = PriceSettings(per_second=Decimal("0.01"))
+    gateway = connect(serve(Reply(delay_s=0.2)), price=price, timeout_s=10)
+    reply = await ask(gateway, request_for(), meter)
+    assert Decimal("0.002") <= reply.usage.cost_usd < Decimal("0.02")
+    (bound,) = meter.reserved
+    assert Decimal("0.09") < bound <= Decimal("0.1")  # all ten seconds
+
+
+async def test_throughput_is_measured_with_calls_side_by_side(serve, connect, meter):
+    server = serve(lambda request: Reply(usage=(700, request["max_tokens"]), delay_s=0.05))
+    found = await measure(connect(server), "main", meter, at_once=4, calls=8)
+    assert server.peak == 4
+    assert len(server.requests) == 2 * (8 + 1)
+    assert len({request["messages"][0]["content"][:20] for request in server.requests}) > 16
+    # Two rounds of 50 ms at least.
+    assert 0 < found.input_tokens_per_second <= 700 * 8 / 0.1
+    assert 0 < found.output_tokens_per_second <= 128 * 8 / 0.1
+    price = found.price(Decimal(2))
+    assert price.output_per_million > price.input_per_million
+
+
+async def test_throughput_needs_an_endpoint_that_tells_usage(serve, connect, meter):
+    with pytest.raises(ModelUnavailable, match="does not tell how many tokens"):
+        await measure(connect(serve(Reply(usage=None))), "main", meter, at_once=2, calls=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from pydantic import ValidationError
 
 from callboard.model_settings import ModelSettings, PriceSettings
 from callboard.models.chat import ChatRequest, Message, ToolSpec
@@ -75,3 +76,40 @@ def test_an_embedded_model_is_free_unless_a_price_is_set() -> None:
         price=PriceSettings(input_per_million=Decimal(1), output_per_million=Decimal(1)),
     )
     assert book.price(priced) == priced.price
+
+
+def test_a_second_has_a_price_too():
+    price = PriceSettings(per_second=Decimal("0.001"))
+    assert cost(price, None, None, 2.5) == Decimal("0.0025")
+    assert cost(price, 10, 10) is None
+    assert not price.free
+
+
+def test_a_gpu_by_the_hour_makes_a_price_per_token():
+    price = PriceSettings(
+        gpu_per_hour=Decimal(36),  # one cent a second
+        input_tokens_per_second=Decimal(10_000),
+        output_tokens_per_second=Decimal(500),
+    )
+    assert (price.input_per_million, price.output_per_million) == (Decimal(1), Decimal(20))
+    assert cost(price, 1_000_000, 100_000) == Decimal(3)
+    assert PriceSettings.model_validate(price.model_dump()) == price
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "give input_per_million and output_per_million, per_second, or gpu_per_hour"),
+        ({"input_per_million": 1}, "give input_per_million and output_per_million"),
+        ({"gpu_per_hour": 2}, "callboard models measure"),
+        ({"input_tokens_per_second": 2, "per_second": 1}, "need gpu_per_hour"),
+        (
+            {"gpu_per_hour": 2, "input_tokens_per_second": 0, "output_tokens_per_second": 1},
+            "greater than 0",
+        ),
+        ({"gpu_per_hour": "x", "input_tokens_per_second": 1, "output_tokens_per_second": 1}, "dec"),
+    ],
+)
+def test_a_price_that_says_too_little_is_refused(fields, message):
+    with pytest.raises(ValidationError, match=message):
+        PriceSettings(**fields)
