@@ -221,5 +221,6 @@ def test_heavy_libraries_are_imported_where_they_are_used(imports: list[Import])
 
 
 def test_only_the_gateway_imports_litellm(imports: list[Import]) -> None:
+    """And the benchmark that measures what the gateway costs beside it."""
     users = {found.importer for found in imports if found.target.split(".")[0] == "litellm"}
-    assert users <= {"models.gateway"}
+    assert users <= {"models.gateway", "benchmarks.overhead"}

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from .questions import DataDir, Limit, MemoTokens, ModuleModel, Numbers, SetName, StrategyName
-from .terminal import AsJson, emit, err, known_names, numbers, show
+from .terminal import AsJson, emit, err, known_names, numbers, show, tell
 
 commands = typer.Typer(
     help="Measure routing and memory on public data sets.",
@@ -99,6 +99,40 @@ def routing(
         from .tables import draw_routing
 
         show(draw_routing(measured.figures))
+
+
+@commands.command()
+def overhead(
+    server: Annotated[
+        str, typer.Option(metavar="URL", help="An instant server that speaks OpenAI's API.")
+    ],
+    peers: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Scripts of other frameworks, measured if installed."),
+    ] = None,
+    turns: Annotated[int, typer.Option(min=1, help="Queries of each kind.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """Time a turn of two agents among eight beside bare LiteLLM, which makes the same calls."""
+    from ...benchmarks.machine import describe_machine
+    from ...benchmarks.overhead import measure_overhead
+
+    with err().status("Measuring") as status:
+        rows = list(
+            measure_overhead(
+                server,
+                peers=peers,
+                turns=turns,
+                told=lambda name: status.update(f"Measuring {name}"),
+            )
+        )
+    if as_json:
+        emit({"machine": describe_machine(), "rows": rows})
+    else:
+        from .tables import draw_rows
+
+        tell(describe_machine())
+        show(draw_rows(rows, tuple(rows[0])))
 
 
 @commands.command()
