@@ -24,7 +24,7 @@ MILLION = Decimal(1_000_000)
 ONLY = "only"
 """The name of the deployment of a model that lists none."""
 
-Placement: TypeAlias = Literal["least_loaded", "round_robin"]
+Placement: TypeAlias = Literal["least_loaded", "round_robin", "affinity", "dualmap"]
 """Which of several deployments takes a call."""
 
 
@@ -131,6 +131,10 @@ class ModelSettings(EndpointSettings):
     """Adapters that its servers offer beside it, as vLLM serves LoRA, by the names they serve
     them under: each is a model of its own, `main:NAME`, on the same deployments."""
     placement: Placement = "least_loaded"
+    ttft_s: float = Field(default=5.0, gt=0)
+    """`dualmap`: the seconds within which the first token should come."""
+    cache_tokens: int = Field(default=200_000, ge=1024)
+    """`dualmap`: tokens of prompts whose attention keys each deployment keeps."""
     fallback: str | None = None
     """The model that is asked when all deployments of this one fail or rest."""
     reasoning: bool = True

@@ -184,6 +184,7 @@ class Attempt:
             await self.abandon()
             raise
         else:
+            self.lease.began()
             return await self._paid(piece) if isinstance(piece, ChatReply) else piece
         self.lease.failed(failed)
         await self._end(None if failed.unpaid else self._unknown)

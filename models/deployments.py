@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -37,6 +38,26 @@ class Deployment:
     draining: bool = field(default=False)
     last_failure: str = field(default="")
 
+    @property
+    def weight(self) -> float:
+        """How much it can do beside the others."""
+        return self.settings.weight
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in flight."""
+        return self.load.tokens
+
+    @property
+    def pending_tokens(self) -> int:
+        """Tokens of prompts whose answer has not begun."""
+        return self.load.pending_tokens
+
+    @property
+    def read_s(self) -> float:
+        """Seconds that it takes for a token of a prompt, as measured."""
+        return self.load.read_s
+
     def can(self, request: ChatRequest, tokens: int) -> bool:
         """Tell whether it offers what the request asks for, and has room for so many tokens."""
         settings = self.settings
@@ -56,8 +77,16 @@ class Lease:
         self._tokens = tokens
         self._told = ended
         self._open = True
+        self._reading = True
+        self._began = time.monotonic()
         self._entered = deployment.breaker.enter()
         deployment.load.enter(tokens)
+
+    def began(self) -> None:
+        """Note that the answer has begun: the prompt is read."""
+        if self._reading:
+            self._reading = False
+            self.deployment.load.read(self._tokens, time.monotonic() - self._began)
 
     def answered(self) -> None:
         """End it: the deployment did its work."""
@@ -87,6 +116,8 @@ class Lease:
     def _end(self) -> bool:
         was_open, self._open = self._open, False
         if was_open:
+            if self._reading:
+                self.deployment.load.read(self._tokens, None)
             self.deployment.load.leave(self._tokens)
             self._told()
         return was_open

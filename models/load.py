@@ -9,6 +9,10 @@ from collections.abc import Callable
 from ..model_settings import ModelSettings
 
 MINUTE_S = 60.0
+READ_S = 0.00016
+"""Seconds per token of a prompt until it is measured: the constant of DualMap's code."""
+FORGET = 0.1
+"""How much the last time to the first token counts."""
 
 
 class Load:
@@ -27,6 +31,8 @@ class Load:
         self._paused_until = 0.0
         self.requests = 0
         self.tokens = 0
+        self.pending_tokens = 0
+        self.read_s = READ_S
 
     def free(self, tokens: int) -> bool:
         """Tell whether a call of so many tokens may go now."""
@@ -60,9 +66,18 @@ class Load:
         """Count a call that goes."""
         self.requests += 1
         self.tokens += tokens
+        self.pending_tokens += tokens
         if self._settings.requests_per_minute or self._settings.tokens_per_minute:
             self._minute.append((self._clock(), tokens))
             self._minute_tokens += tokens
+
+    def read(self, tokens: int, took_s: float | None) -> None:
+        """Count a prompt that is read, and learn from the time to the first token; None: unread."""
+        ahead = self.pending_tokens
+        self.pending_tokens -= tokens
+        if took_s is not None:
+            # What waited with it was read too; a prefix that was known makes the estimate smaller.
+            self.read_s += FORGET * (took_s / max(ahead, 1) - self.read_s)
 
     def leave(self, tokens: int) -> None:
         """Count a call that ended."""

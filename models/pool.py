@@ -11,7 +11,8 @@ from ..model_settings import ModelSettings
 from .chat import ChatRequest
 from .deployments import Deployment, Lease
 from .failures import CallFailed
-from .placement import POLICIES
+from .placement.choice import placement_of
+from .placement.prompts import Prompt
 
 
 class Pool:
@@ -23,7 +24,7 @@ class Pool:
         self.name = name
         self.settings = settings
         self._deployments = {one.name: one for one in deployments}
-        self._placement = POLICIES[settings.placement]()
+        self._placement = placement_of(settings)
         self._line = asyncio.Lock()
         self._changed = asyncio.Event()
 
@@ -49,12 +50,17 @@ class Pool:
                 fresh = [one for one in open_now if one.name not in tried] or open_now
                 free = [one for one in fresh if one.load.free(tokens)]
                 if free:
-                    return Lease(self._placement.choose(request, free), tokens, self._changed.set)
+                    return Lease(self._chosen(request, free), tokens, self._changed.set)
                 self._refuse_long_waits(fresh, within_s)
                 self._changed.clear()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(one.load.wait_s() for one in fresh)):
                         await self._changed.wait()
+
+    def _chosen(self, request: ChatRequest, free: Sequence[Deployment]) -> Deployment:
+        if len(self._deployments) == 1:
+            return free[0]
+        return self._placement.choose(Prompt.of(request), free)
 
     def untried(self, tried: Collection[str]) -> bool:
         """Tell whether a deployment that may be called was not tried yet."""
@@ -94,6 +100,7 @@ class Pool:
             await asyncio.sleep(DRAIN_LOOK_S)
         if self._deployments.get(name) is deployment:
             del self._deployments[name]
+            self._placement.leave(name)
 
     def _refuse_long_waits(self, deployments: Sequence[Deployment], within_s: float) -> None:
         wait_s = min(one.load.paused_s() for one in deployments)

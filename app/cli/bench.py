@@ -136,6 +136,28 @@ def overhead(
 
 
 @commands.command()
+def placement(
+    instances: Annotated[
+        str, typer.Option(metavar="NUMBERS", help="Instances that serve the model, like 4,16.")
+    ] = "4,8,16,32,64",
+    requests: Annotated[int, typer.Option(min=100, help="Prompts of each load.")] = 4000,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate where prompts go among servers that keep what they have read."""
+    from ...benchmarks.placement import measure_placement
+
+    counts = tuple(number for number in numbers(instances) if number)
+    with err().status("Simulating") as status:
+        rows = list(measure_placement(instances=counts, requests=requests, told=status.update))
+    if as_json:
+        emit({"rows": rows})
+    else:
+        from .tables import draw_rows
+
+        show(draw_rows(rows, tuple(rows[0])))
+
+
+@commands.command()
 def budget(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings that are averaged.")] = 3,
     as_json: AsJson = False,

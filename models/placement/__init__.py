@@ -1,0 +1,1 @@
+"""Placement: which of several deployments of a model takes a call."""
