@@ -5,10 +5,11 @@
 A simulation of the policies that the gateway uses, the same objects. Instances read prompts one
 after the other, `READ_S` a token, and keep the blocks of 128 tokens that they read, the least used
 forgotten first. Two loads: `conversation`, whose prompts grow with every turn behind a system
-prompt that many share, and `tools`, long instructions of agents by a Zipf law with a short tail of their
-own. Arrivals are Poisson in a rate that doubles in bursts. The time to the first token is what
-waited before the prompt and what was new of it; `capacity` is the highest rate at which nine of ten
-stay within the target. Sizes follow the description of the traces in DualMap (arXiv 2602.06502).
+prompt that many share, and `tools`, long instructions of agents by a Zipf law with a short tail of
+their own. Arrivals are Poisson in a rate that doubles in bursts. The time to the first token is
+what waited before the prompt and what was new of it; `capacity` is the highest rate at which nine
+of ten stay within the target. Sizes follow the description of the traces in DualMap (arXiv
+2602.06502).
 """
 
 from __future__ import annotations

@@ -101,8 +101,8 @@ class Affinity:
         for name in by_name:
             self._ring.join(name)
         key = prompt.blocks[min(self._depth, len(prompt.blocks)) - 1]
-        name = self._ring.find(key)
-        return by_name.get(name or "") or min(free, key=lambda one: one.tokens / one.weight)
+        home = self._ring.find(key)
+        return by_name.get(home or "") or min(free, key=lambda one: one.tokens / one.weight)
 
     def leave(self, name: str) -> None:
         """Take it off the ring."""
