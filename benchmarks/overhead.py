@@ -46,19 +46,50 @@ ASKED = "I was charged twice for my plan and since then I cannot log in, please 
 AGENTS = {
     "billing": (
         "Answers questions about invoices, refunds, charges and payment methods.",
-        ("Why was I charged twice?", "I want my money back.", "Where is my invoice?"),
+        (
+            "You charged my card two times this month.",
+            "I want my money back.",
+            "Where do I find my invoice?",
+            "Can I pay by bank transfer?",
+            "Why is my plan more expensive now?",
+        ),
     ),
     "tech_support": (
         "Solves technical problems: login, crashes, errors and set-up of the product.",
-        ("I can't log in any more.", "The app crashes when it starts.", "How do I set it up?"),
+        (
+            "It says that my password is wrong.",
+            "The app crashes when it starts.",
+            "How do I set it up on a new laptop?",
+            "I can't sign in to my account any more.",
+            "Error 502 on every page, please fix it.",
+        ),
     ),
-    "travel": ("Plans journeys, finds flights and hotels and checks visa rules.", ()),
-    "weather": ("Gives weather forecasts, storm alerts and climate facts.", ()),
-    "math": ("Solves equations, statistics and calculations step by step.", ()),
-    "legal": ("Explains contracts, terms of service and privacy law.", ()),
-    "hr": ("Answers questions about leave, salaries and company policy.", ()),
-    "cooking": ("Suggests recipes, menus and kitchen techniques.", ()),
+    "travel": (
+        "Plans journeys, finds flights and hotels and checks visa rules.",
+        ("Find me a flight to Lisbon.", "Do I need a visa for Japan?", "A hotel near the station."),
+    ),
+    "weather": (
+        "Gives weather forecasts, storm alerts and climate facts.",
+        ("Will it rain tomorrow?", "Is a storm coming?", "How warm is it in May in Rome?"),
+    ),
+    "math": (
+        "Solves equations, statistics and calculations step by step.",
+        ("Solve x^2 = 9.", "What is the mean of 3, 4 and 8?", "Calculate 15% of 80."),
+    ),
+    "legal": (
+        "Explains contracts, terms of service and privacy law.",
+        ("What does this clause mean?", "Can I end the contract early?", "What is the GDPR?"),
+    ),
+    "hr": (
+        "Answers questions about leave, salaries and company policy.",
+        ("How many days of leave have I left?", "When is pay day?", "May I work from home?"),
+    ),
+    "cooking": (
+        "Suggests recipes, menus and kitchen techniques.",
+        ("A recipe for lentil soup.", "How do I poach an egg?", "Plan a menu for six."),
+    ),
 }
+"""Each with queries as its owner would write them; none of them is the one that is asked."""
 AT_ONCE = 32
 BOARDS: Mapping[str, Mapping[str, Any]] = {
     "callboard": {},
@@ -75,9 +106,16 @@ PEERS = {
 
 
 def measure_overhead(
-    server: str, *, peers: Path | None, turns: int, told: Callable[[str], None]
+    server: str,
+    *,
+    peers: Path | None,
+    turns: int,
+    told: Callable[[str], None],
+    rows: Sequence[str] = (),
 ) -> Iterator[dict[str, JSON]]:
     """Yield a row per way to do the job: calls, milliseconds, CPU and queries a second.
+
+    `rows` are those of ours to measure; none: all, and bare LiteLLM.
 
     Raises:
         CallboardError: the server can't be reached, or a row failed.
@@ -85,7 +123,7 @@ def measure_overhead(
     base = server.removesuffix("/").removesuffix("/v1")
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
         calls = Path(folder) / "calls.json"
-        for name in (*BOARDS, BARE):
+        for name in rows or (*BOARDS, BARE):
             told(name)
             command = [sys.executable, "-m", __spec__.name, base, name, str(turns), str(calls)]
             yield _row_of(subprocess.run(command, capture_output=True, text=True, check=False))  # noqa: S603

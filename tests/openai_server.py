@@ -168,13 +168,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         owner = self.server.owner
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if not self.path.endswith("/chat/completions"):
+            self._send(404, {"error": {"message": f"no such path {self.path}"}})
+            return
+        request = json.loads(body)
         reply = owner._begin(request, {k.lower(): v for k, v in self.headers.items()})
         try:
             time.sleep(reply.delay_s)
-            if not self.path.endswith("/chat/completions"):
-                self._send(404, {"error": {"message": f"no such path {self.path}"}})
-            elif reply.body is not None:
+            if reply.body is not None:
                 self._send(reply.status, reply.body, reply.headers)
             elif reply.status != 200:
                 self._send(reply.status, {"error": {"message": reply.error}}, reply.headers)

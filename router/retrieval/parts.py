@@ -26,11 +26,18 @@ _STARTS = rf"(?:{_QUESTION}|{_REQUEST})\b"
 _BORDER = re.compile(
     rf"(?:(?<=[?!;])\s+|(?<=\.)\s+(?=[A-Z])|;\s+|\n+"
     rf"|[,;]?\s+(?:and|also|then|plus)(?:\s+(?:also|then|please))?,?\s+(?={_STARTS})"
+    r"|[,;]?\s+and\s+(?:since then|besides|on top of (?:it|that)|apart from that|in addition),?\s+"
     rf"|,\s+(?={_STARTS})|,\s+(?:and|then)\s+|(?:^|\s+)\(?\d[.)]\s+"
     rf"|,\s+(?=(?:from|to|in|on|at|for|until|by|of|with)\s+(?:which|what|when|whom)\b))",
     re.IGNORECASE,
 )
 _JOINING = re.compile(r"^\s*(?:(?:(?:and|also|then|plus)\b,?|\(?\d[.)])\s+)+", re.IGNORECASE)
+# "Please fix both" asks for nothing of its own.
+_BACK = re.compile(
+    r"^(?:please|can you|could you)?\s*(?:fix|help(?: me)?(?: with)?|solve|sort|do|answer|check)\s+"
+    r"(?:both|it|this|that|them|these|those|all|everything)(?: of (?:it|them|these))?\W*$",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"\w+")
 _ASKS = re.compile(rf"\?|^\W*{_STARTS}", re.IGNORECASE)
 
@@ -40,7 +47,9 @@ def split_wishes(query: str) -> tuple[str, ...]:
     pieces = [_JOINING.sub("", piece).strip(" ,;") for piece in _BORDER.split(query) if piece]
     parts: list[str] = []
     for piece in pieces:
-        if len(_WORD.findall(piece)) < 2 and parts:
+        if parts and _BACK.match(piece):
+            parts[-1] = f"{parts[-1]}, {piece}"
+        elif parts and len(_WORD.findall(piece)) < 2:
             parts[-1] = f"{parts[-1]} {piece}"
         elif piece:
             parts.append(piece)

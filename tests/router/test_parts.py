@@ -22,6 +22,10 @@ from callboard.router.retrieval.parts import MAX_PARTS, is_wish, split_wishes
             "How long is a mile? Also tell me the time in Oslo.",
             ("How long is a mile?", "tell me the time in Oslo."),
         ),
+        (
+            "I was charged twice and since then I cannot log in, please fix both.",
+            ("I was charged twice", "I cannot log in, please fix both."),
+        ),
     ],
 )
 def test_a_new_wish_begins_where_a_question_or_request_follows(
@@ -38,6 +42,8 @@ def test_a_new_wish_begins_where_a_question_or_request_follows(
         "Who was charged?",
         "one two three",
         "3.5 km in miles",
+        "My invoice is wrong, please fix it.",
+        "The app crashes. Can you help me with that?",
     ],
 )
 def test_one_wish_is_not_cut(query: str) -> None:

@@ -1,0 +1,56 @@
+"""The benchmark of a turn's overhead, on a server of the tests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from openai_server import OpenAIServer, Reply
+
+from callboard.benchmarks.overhead import BARE, measure_overhead
+from callboard.errors import CallboardError
+
+TOLD = {
+    "calls_per_query": 4.0,
+    "median_ms": 9.0,
+    "p95_ms": 12.0,
+    "cpu_ms_per_query": 8.0,
+    "qps": 99.0,
+    "qps_20ms": 50.0,
+}
+
+
+def test_litellm_makes_the_calls_that_the_board_makes(tmp_path: Path) -> None:
+    peer = tmp_path / "v" / "langgraph" / "bin" / "python"
+    peer.parent.mkdir(parents=True)
+    peer.symlink_to(sys.executable)
+    (tmp_path / "b_langgraph.py").write_text(f"print('noise')\nprint({json.dumps(TOLD)!r})")
+    with OpenAIServer(lambda request: Reply(text=f"About {len(str(request))}.")) as server:
+        board, bare, other = measure_overhead(
+            server.url, peers=tmp_path, turns=2, told=str, rows=("callboard", BARE)
+        )
+        bodies = [json.dumps(request, sort_keys=True) for request in server.requests]
+    assert board["calls_per_query"] == bare["calls_per_query"] == 3  # two agents, one merging
+    half = len(bodies) // 2
+    agents = {body for body in bodies if "merge" not in body.lower() and "=== " not in body}
+    assert len(agents) == 2
+    assert sum(body in agents for body in bodies[half:]) == sum(
+        body in agents for body in bodies[:half]
+    )
+    for row in (board, bare):
+        assert 0 < row["median_ms"] <= row["p95_ms"]
+        assert row["cpu_ms"] > 0
+        assert row["qps_32"] > 0
+        assert row["qps_32_20ms"] is None  # this server has no such switch
+    assert (other["name"], other["cpu_ms"], other["qps_32_20ms"]) == ("langgraph_send", 8.0, 50.0)
+
+
+def test_a_server_that_is_not_there_is_said() -> None:
+    with pytest.raises(CallboardError, match="A row failed"):
+        list(
+            measure_overhead(
+                "http://127.0.0.1:9", peers=None, turns=1, told=str, rows=("litellm_same_calls",)
+            )
+        )
