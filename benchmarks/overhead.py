@@ -11,7 +11,8 @@ Each row is a process of its own; `cpu_ms` is all CPU of that process per query,
 The server should offer `POST /config?latency_ms=N`, `POST /reset` and `GET /stats` (with `calls`);
 where it does not, calls are taken from the recording and the 20 ms column stays empty. `--peers`
 names a folder with scripts of other frameworks that do the same job (`b_NAME.py`, each with an
-interpreter of its own in `v/ENV`); those that are installed are measured in the same run.
+interpreter of its own in `v/ENV`); those that are installed are measured in the same run, and one
+that fails has a row with its error.
 """
 
 from __future__ import annotations
@@ -141,7 +142,10 @@ def measure_overhead(
             text=True,
             check=False,
         )
-        yield _peer_row(name, _row_of(done))
+        if done.returncode:  # of another release than its script is for
+            yield {"name": name, "error": done.stderr.strip().rpartition("\n")[2][-200:]}
+        else:
+            yield _peer_row(name, _row_of(done))
 
 
 def _row_of(done: subprocess.CompletedProcess[str]) -> dict[str, JSON]:

@@ -132,7 +132,7 @@ def overhead(
         from .tables import draw_rows
 
         tell(describe_machine())
-        show(draw_rows(rows, tuple(rows[0])))
+        show(draw_rows(rows, (*rows[0], "error")))
 
 
 @commands.command()

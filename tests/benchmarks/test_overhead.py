@@ -27,8 +27,12 @@ def test_litellm_makes_the_calls_that_the_board_makes(tmp_path: Path) -> None:
     peer.parent.mkdir(parents=True)
     peer.symlink_to(sys.executable)
     (tmp_path / "b_langgraph.py").write_text(f"print('noise')\nprint({json.dumps(TOLD)!r})")
+    broken = tmp_path / "v" / "pydantic_ai" / "bin" / "python"
+    broken.parent.mkdir(parents=True)
+    broken.symlink_to(sys.executable)
+    (tmp_path / "b_pydantic_ai.py").write_text("import there_is_no_such_thing")
     with OpenAIServer(lambda request: Reply(text=f"About {len(str(request))}.")) as server:
-        board, bare, other = measure_overhead(
+        board, bare, other, failed = measure_overhead(
             server.url, peers=tmp_path, turns=2, told=str, rows=("callboard", BARE)
         )
         bodies = [json.dumps(request, sort_keys=True) for request in server.requests]
@@ -44,6 +48,7 @@ def test_litellm_makes_the_calls_that_the_board_makes(tmp_path: Path) -> None:
         assert row["cpu_ms"] > 0
         assert row["qps_32"] > 0
         assert row["qps_32_20ms"] is None  # this server has no such switch
+    assert "there_is_no_such_thing" in failed["error"]
     assert (other["name"], other["cpu_ms"], other["qps_32_20ms"]) == ("langgraph_send", 8.0, 50.0)
 
 
