@@ -19,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ..models.load import READ_S
 from ..models.placement.dualmap import DualMap
 from ..models.placement.policies import Affinity, LeastLoaded, PlacementPolicy, RoundRobin
 from ..models.placement.prompts import BLOCK_TOKENS, Prompt
@@ -26,8 +27,6 @@ from ..values import JSON
 from .metrics import quantile
 
 TARGET_S = 5.0
-READ_S = 0.00016
-"""Seconds per token of a prompt: the constant of DualMap's code."""
 CACHE_TOKENS = 200_000
 REQUESTS = 4000
 WITHIN = 0.9

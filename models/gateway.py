@@ -114,12 +114,13 @@ class Gateway:
         key = name, "" if isinstance(model, str) else settings.model_dump_json()
         pool = self._pools.get(key)
         if pool is None:
-            base = name.rpartition(":")[0]
-            shared = self.pool(base) if base in self._models and isinstance(model, str) else None
+            base = self._adapted(name) if isinstance(model, str) else None
+            beside = self.pool(base) if base is not None else None
             pool = self._pools[key] = Pool(
                 name,
                 settings,
-                [self._deployment(name, at, one, shared) for at, one in settings.served().items()],
+                [self._deployment(name, at, one, beside) for at, one in settings.served().items()],
+                beside=beside,
             )
         return pool
 
@@ -219,6 +220,12 @@ class Gateway:
             failed.__context__ = None
             raise failed.error from None
         yield replace(piece, latency_s=time.perf_counter() - started)
+
+    def _adapted(self, name: str) -> str | None:
+        """Return the model of which `name` is an adapter."""
+        base, _, adapter = name.rpartition(":")
+        there = self._models.get(base)
+        return base if there is not None and adapter in there.adapters else None
 
     def _chain(self, model: ModelChoice) -> list[Pool]:
         """Return the deployments of a model, of its fallback, of that one's, and so on."""

@@ -16,17 +16,25 @@ from .placement.prompts import Prompt
 
 
 class Pool:
-    """The deployments of the model `name`. Used on one event loop."""
+    """The deployments of the model `name`. Used on one event loop.
+
+    An adapter's pool is `beside` that of its model: a call that ends in one makes room in both.
+    """
 
     def __init__(
-        self, name: str, settings: ModelSettings, deployments: Iterable[Deployment]
+        self,
+        name: str,
+        settings: ModelSettings,
+        deployments: Iterable[Deployment],
+        *,
+        beside: Pool | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
         self._deployments = {one.name: one for one in deployments}
         self._placement = placement_of(settings)
-        self._line = asyncio.Lock()
-        self._changed = asyncio.Event()
+        self._line: asyncio.Lock = beside._line if beside else asyncio.Lock()
+        self._changed: asyncio.Event = beside._changed if beside else asyncio.Event()
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -97,7 +105,8 @@ class Pool:
             )
         deployment.draining = True
         while deployment.load.requests:
-            await asyncio.sleep(DRAIN_LOOK_S)
+            self._changed.clear()
+            await self._changed.wait()
         if self._deployments.get(name) is deployment:
             del self._deployments[name]
             self._placement.leave(name)
@@ -138,7 +147,3 @@ class Pool:
                 unpaid=True,
             )
         return awake
-
-
-DRAIN_LOOK_S = 0.05
-"""How often a deployment that is drained is looked at."""

@@ -21,7 +21,7 @@ FREE = PriceSettings(input_per_million=Decimal(0), output_per_million=Decimal(0)
 _REQUEST_TOKENS = 64
 """Covers what chat templates add once: role tags, and the system message some add on their own."""
 _MESSAGE_TOKENS = 16
-_BYTES_PER_TOKEN = 4
+BYTES_PER_TOKEN = 4
 _TOOLS_TOKENS = 512
 """Covers the instructions that chat templates write around offered tools."""
 
@@ -119,7 +119,7 @@ def input_bound(request: ChatRequest) -> int:
 
 def expected_tokens(prompt_bound: int, max_tokens: int) -> int:
     """Return about how many tokens a call takes, of a prompt that has `prompt_bound` at most."""
-    return prompt_bound // _BYTES_PER_TOKEN + max_tokens
+    return prompt_bound // BYTES_PER_TOKEN + max_tokens
 
 
 def _bytes(text: str) -> int:

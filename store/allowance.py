@@ -10,6 +10,17 @@ from typing import Literal, TypeAlias
 Bound: TypeAlias = Literal["run", "session", "user", "agent", "model", "day"]
 
 
+_WORDS: Mapping[Bound, tuple[str, str]] = {
+    "run": ("the run's", "budget_usd"),
+    "session": ("the session's", "[limits] session_usd"),
+    "user": ("the user's daily", "[limits] user_daily_usd"),
+    "agent": ("the agent's daily", "limits.daily_usd of the agent"),
+    "model": ("the model's daily", "daily_usd of the model"),
+    "day": ("the day's", "[limits] daily_usd"),
+}
+"""Whose money each limit is, and what sets it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """One limit: on what, and how much."""
@@ -20,28 +31,13 @@ class Limit:
     @property
     def of(self) -> str:
         """Whose money it is, in words."""
-        return {
-            "run": "the run's",
-            "session": "the session's",
-            "user": "the user's daily",
-            "agent": "the agent's daily",
-            "model": "the model's daily",
-            "day": "the day's",
-        }[self.on]
+        return _WORDS[self.on][0]
 
     @property
     def fix(self) -> str:
         """What to do when it is used up."""
-        setting = {
-            "run": "budget_usd",
-            "session": "[limits] session_usd",
-            "user": "[limits] user_daily_usd",
-            "agent": "limits.daily_usd of the agent",
-            "model": "daily_usd of the model",
-            "day": "[limits] daily_usd",
-        }[self.on]
         wait = "" if self.on in ("run", "session") else ", wait until tomorrow (UTC)"
-        return f"Raise {setting}{wait}, or use a cheaper model or a shorter query."
+        return f"Raise {_WORDS[self.on][1]}{wait}, or use a cheaper model or a shorter query."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from ..chat import ChatRequest
+from ..prices import BYTES_PER_TOKEN
 
 BLOCK_TOKENS = 128
 """What DualMap's experiments use (arXiv 2602.06502)."""
-BLOCK_BYTES = 4 * BLOCK_TOKENS
-"""A token of English has about four bytes."""
+BLOCK_BYTES = BYTES_PER_TOKEN * BLOCK_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Prompt:
             blocks.append(int.from_bytes(chain, "big"))
         if not blocks:
             digest = blake2b(text, digest_size=8).digest()
-            return cls((int.from_bytes(digest, "big"),), len(text) // 4)
-        return cls(tuple(blocks), len(text) // 4)
+            return cls((int.from_bytes(digest, "big"),), len(text) // BYTES_PER_TOKEN)
+        return cls(tuple(blocks), len(text) // BYTES_PER_TOKEN)
 
 
 def _parts(request: ChatRequest) -> Iterator[str]:

@@ -242,3 +242,28 @@ async def test_adapters_are_models_of_their_own_on_the_same_deployments(
     with pytest.raises(ModelUnavailable, match="left alone"):  # one server, one breaker
         await gateway.ask("main", request_for(), meter=meter)
     assert meter.models == ["main", "main:legal"]
+
+
+async def test_a_call_that_ends_makes_room_for_an_adapter_of_its_server(
+    serve, gateway_of, meter, request_for
+):
+    server = serve(Reply(text="Fine.", delay_s=0.2))
+    main = model_on(server, adapters=("legal",), requests_in_flight=1, timeout_s=5)
+    gateway = gateway_of(**{"main": main, "main:legal": main.adapted("legal")})
+    models = ("main", "main:legal") * 3
+    replies = await asyncio.gather(
+        *(gateway.ask(model, request_for(), meter=meter) for model in models)
+    )
+    assert [reply.text for reply in replies] == ["Fine."] * 6
+    assert server.peak == 1
+
+
+async def test_a_model_whose_name_looks_like_an_adapter_has_a_health_of_its_own(
+    serve, gateway_of, meter, request_for
+):
+    bad, good = serve(DOWN), serve("Fine.")
+    models = {"main": model_on(bad, retries=0, failures=1), "main:other": model_on(good)}
+    gateway = gateway_of(**models)
+    with pytest.raises(ModelUnavailable):
+        await gateway.ask("main", request_for(), meter=meter)
+    assert (await gateway.ask("main:other", request_for(), meter=meter)).text == "Fine."
