@@ -246,6 +246,8 @@ class Board:
     async def run(self, query: str, **asking: Unpack[Asking]) -> Run:
         """Ask, and return the whole run when it has ended; `Asking` says what may be added.
 
+        Models are asked for whole answers; `stream` and `start` let them be read as they come.
+
         Raises:
             InvalidInput: the query is empty, too long, or not text.
         """

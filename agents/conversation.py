@@ -86,7 +86,6 @@ class Conversation:
                 partial(self._use, tool, arguments),
                 returns=str,
                 agent=self.agent.name,
-                durable=True,
                 repeatable=tool.idempotent,
             )
         except StoreError:

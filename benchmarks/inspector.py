@@ -33,6 +33,7 @@ from rich.console import Console
 from ..board import TENANT, Board
 from ..records import RunFilter
 from ..store.allowance import Allowance
+from ..store.booking import settling
 from ..store.engine import Store
 from ..store.runs import RunEnd
 from ..values import JSON, AnswerDelta, Candidate, Done, Run, Scope, StepEnded, Usage
@@ -118,20 +119,15 @@ def _variant(template: Run, run_id: str, draw: random.Random, now: datetime) -> 
 
 def _store(store: Store, clock: _Clock, scope: Scope, run_id: str, run: Run) -> None:
     claim = store.runs.create(scope, run_id, run.query, options={}, owner="bench", lease_s=30)
-    store.runs.record(claim, steps=run.steps, decision=run.decision)
+    bookings = []
     for step in run.steps:
-        if step.model is None:
-            continue
-        held = store.ledger.reserve(
-            scope,
-            run_id,
-            step.usage.cost_usd,
-            model=step.model,
-            allowance=Allowance(),
-            step="act",
-            agent=step.agent,
-        )
-        store.ledger.settle(scope, held, step.usage)
+        if step.model is not None:
+            meter = store.ledger.meter(
+                scope, run_id, allowance=Allowance(), step="act", agent=step.agent
+            )
+            held, booking = meter.reserving(step.usage.cost_usd, step.model)
+            bookings += [booking, settling(scope, held, step.usage)]
+    store.runs.record(claim, steps=run.steps, decision=run.decision, bookings=bookings)
     clock.now += timedelta(seconds=2)
     ended = [StepEnded(step=replace(step, output=None)) for step in run.steps]
     store.runs.record(

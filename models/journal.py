@@ -32,15 +32,14 @@ class Journal(Protocol):
         *,
         returns: Any,
         agent: str | None = None,
-        durable: bool = False,
         repeatable: bool = True,
     ) -> T:
         """Do `work` as a step, unless the run did it before: then return what it gave.
 
         `key` is unique among the steps below this one; `work` gets the journal of its own step;
-        `returns` is the type of its result, which must survive JSON. A `durable` step is on disk
-        before it begins and as soon as it ends. One that is not `repeatable` is never begun
-        again after a crash.
+        `returns` is the type of its result, which must survive JSON. A step that is not
+        `repeatable` is on disk before it begins and as soon as it ends, and is never begun again
+        after a crash.
         """
 
     async def ask(
@@ -69,7 +68,6 @@ class UnrecordedJournal:
         *,
         returns: Any,
         agent: str | None = None,
-        durable: bool = False,
         repeatable: bool = True,
     ) -> T:
         """Do `work`."""

@@ -76,7 +76,6 @@ class KnownReplies:
         *,
         returns: Any,
         agent: str | None = None,
-        durable: bool = False,
         repeatable: bool = True,
     ) -> T:
         """Do `work`, with this journal."""

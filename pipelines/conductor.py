@@ -247,7 +247,7 @@ class Conductor:
                 agent_daily_usd=called.agent.limits.daily_usd if called else None,
             )
             return self._store.ledger.meter(
-                claim.scope, claim.run_id, allowance=allowance, step=step, agent=agent
+                claim.scope, claim.run_id, allowance=allowance, step=step, agent=agent, books=log
             )
 
         context = RunContext(
@@ -260,6 +260,7 @@ class Conductor:
             memory=order.memory,
             memory_limit_usd=order.memory_budget_usd,
             replays=order.replays,
+            streamed=order.streamed,
             snapshot=snapshot,
             services=self._services,
             journal=RunJournal(context),

@@ -12,7 +12,11 @@ class LocalExecutor:
     """Runs one agent in this process. A `values.Executor`."""
 
     def __init__(
-        self, runner: AgentRunner, registered: Registered, journal: Journal, on_text: OnText
+        self,
+        runner: AgentRunner,
+        registered: Registered,
+        journal: Journal,
+        on_text: OnText | None,
     ) -> None:
         self._runner = runner
         self._registered = registered

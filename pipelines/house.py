@@ -206,7 +206,7 @@ class House:
 
     async def run(self, scope: Scope, order: Order) -> Run:
         """Begin a run, wait for its end and return it; a caller that gives up stops it."""
-        run_id = await self.start(scope, order)
+        run_id = await self.start(scope, replace(order, streamed=False))
         conductor = await self.conductor()
         try:
             await conductor.wait(run_id)

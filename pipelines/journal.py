@@ -56,23 +56,28 @@ class RunJournal:
         *,
         returns: Any,
         agent: str | None = None,
-        durable: bool = False,
         repeatable: bool = True,
     ) -> T:
-        """Do `work` as a step, unless the run did it before."""
+        """Do `work` as a step, unless the run did it before.
+
+        What may not be repeated is written before it begins, and when it has ended.
+        """
         step, done = self._begin(key, name, agent=agent, repeatable=repeatable)
         if done:
             value: T = from_json(returns, step.output)
             return value
-        await self._announce(step, flush=durable)
+        self._announce(step)
+        if not repeatable:
+            await self._run.log.flush()
         started = time.perf_counter()
         try:
             result = await work(RunJournal(self._run, step))
         except BaseException as error:
-            await self._fail(step, started, error, flush=durable)
+            self._fail(step, started, error)
             raise
-        output = to_json(result, returns)
-        await self._end(step, started, flush=durable, status="done", output=output)
+        self._end(step, started, status="done", output=to_json(result, returns))
+        if not repeatable:
+            await self._run.log.flush()
         return result
 
     async def ask(
@@ -85,21 +90,16 @@ class RunJournal:
             if on_text is not None:
                 on_text(reply.text)
             return reply
-        await self._announce(step, flush=True)
+        self._announce(step)  # written when the call's money is set aside
         started = time.perf_counter()
         tally = _Tally(self._run.meter(_step_of_turn(step.key), step.agent))
         try:
             reply = await self._run.gateway.ask(model, request, meter=tally, on_text=on_text)
         except BaseException as error:
-            await self._fail(replace(step, usage=tally.usage), started, error, flush=True)
+            self._fail(replace(step, usage=tally.usage), started, error)
             raise
-        await self._end(
-            replace(step, usage=tally.usage),
-            started,
-            flush=True,
-            status="done",
-            output=to_json(reply),
-        )
+        used = replace(step, usage=tally.usage)
+        self._end(used, started, status="done", output=to_json(reply))
         return reply
 
     def _begin(
@@ -140,31 +140,22 @@ class RunJournal:
         )
         return step, False
 
-    async def _announce(self, step: Step, *, flush: bool) -> None:
+    def _announce(self, step: Step) -> None:
         self._run.log.add(step=step, event=StepStarted(step=step))
-        if flush:
-            await self._run.log.flush()
 
-    async def _end(self, step: Step, started: float, *, flush: bool, **changes: Any) -> None:
+    def _end(self, step: Step, started: float, **changes: Any) -> None:
         ended = replace(step, latency_s=time.perf_counter() - started, **changes)
         # The event goes to whoever watches; the output stands in the step's row.
         self._run.log.add(step=ended, event=StepEnded(step=replace(ended, output=None)))
-        if flush:
-            await self._run.log.flush()
 
-    async def _fail(self, step: Step, started: float, error: BaseException, *, flush: bool) -> None:
+    def _fail(self, step: Step, started: float, error: BaseException) -> None:
         if isinstance(error, StoreError):
             return  # the record itself failed; there is nothing to write to
-        cancelled = isinstance(error, asyncio.CancelledError)
-        message = str(error) or type(error).__name__
-        writing = self._end(
-            step,
-            started,
-            flush=flush and not cancelled,
-            status="cancelled" if cancelled else "failed",
-            error="stopped" if cancelled else message,
-        )
-        await writing
+        if isinstance(error, asyncio.CancelledError):
+            self._end(step, started, status="cancelled", error="stopped")
+        else:
+            message = str(error) or type(error).__name__
+            self._end(step, started, status="failed", error=message)
 
 
 class _Tally:

@@ -25,6 +25,8 @@ class Order:
 
     `history` is the conversation as the caller tells it, oldest first; None: that of the session.
     `replays` is the run that is asked again: nothing of it, or of this one, is remembered for it.
+    Without `streamed` models answer whole, which costs half the CPU, and a failure in mid-answer
+    can be mended by another try.
     """
 
     query: str
@@ -35,6 +37,7 @@ class Order:
     budget_usd: Decimal | None = None
     history: tuple[Exchange, ...] | None = None
     replays: str | None = None
+    streamed: bool = True
 
     def question(self, stored: tuple[Exchange, ...]) -> Question:
         """Return the question for the router; `stored` is what the session holds."""

@@ -1,7 +1,8 @@
-"""The log of one run in progress: gathers steps and events and commits them in their order.
+"""The log of one run in progress: gathers steps, events and bookings, and commits them in order.
 
-What costs nothing to repeat is gathered for a moment and written in one transaction; before money
-is spent, and after, the log is flushed, so that what was paid for is never lost.
+What is acknowledged is written before it is: the query, money set aside before a call is made, and
+the end. What stands in between is written with the next of these or within a moment. A process that
+dies in that moment makes a call again at most; the money of the first one stays counted.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from ..errors import StoreError
+from ..store.booking import Booking
 from ..store.claims import Claim
 from ..store.engine import Store
 from ..store.runs import RunEnd
@@ -20,8 +23,32 @@ GATHER_S = 0.05
 """Pieces of text are gathered this long before they are written as one event."""
 
 
+@dataclass(slots=True)
+class _Notes:
+    """What is not written yet."""
+
+    steps: dict[str, Step] = field(default_factory=dict)
+    events: list[EventBody] = field(default_factory=list)
+    bookings: list[Booking] = field(default_factory=list)
+    decision: Decision | None = None
+    end: RunEnd | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.steps or self.events or self.bookings or self.decision or self.end)
+
+    def before(self, later: _Notes) -> _Notes:
+        """Return these notes and later ones as one."""
+        return _Notes(
+            steps={**self.steps, **later.steps},
+            events=[*self.events, *later.events],
+            bookings=[*self.bookings, *later.bookings],
+            decision=later.decision or self.decision,
+            end=later.end or self.end,
+        )
+
+
 class RunLog:
-    """Writes one run's record. Used on the Board's event loop only.
+    """Writes one run's record, and is the `Books` of its meters. Used on the Board's loop only.
 
     `written` is called with the number of the last event after each commit.
     """
@@ -30,9 +57,7 @@ class RunLog:
         self._store = store
         self._claim = claim
         self._written = written
-        self._steps: dict[str, Step] = {}
-        self._events: list[EventBody] = []
-        self._decision: Decision | None = None
+        self._notes = _Notes()
         self._writing = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
 
@@ -45,12 +70,30 @@ class RunLog:
     ) -> None:
         """Note something; it is written with the next flush, within a moment."""
         if step is not None:
-            self._steps[step.key] = step
+            self._notes.steps[step.key] = step
         if event is not None:
             self._note(event)
-        self._decision = decision or self._decision
-        if self._timer is None or self._timer.done():
-            self._timer = asyncio.create_task(self._flush_soon())
+        self._notes.decision = decision or self._notes.decision
+        self._write_soon()
+
+    async def book(self, booking: Booking) -> None:
+        """Make a booking, together with all that was noted.
+
+        Raises:
+            StoreError: another process has taken the run over.
+        """
+        self._notes.bookings.append(booking)
+        try:
+            await self.flush()
+        except StoreError:
+            with suppress(ValueError):
+                self._notes.bookings.remove(booking)
+            raise
+
+    async def note(self, booking: Booking) -> None:
+        """Note a booking; it is made with the next flush, within a moment."""
+        self._notes.bookings.append(booking)
+        self._write_soon()
 
     async def flush(self, *, end: RunEnd | None = None, events: Sequence[EventBody] = ()) -> None:
         """Write all that was noted, and `end` the run with it.
@@ -58,45 +101,58 @@ class RunLog:
         Raises:
             StoreError: another process has taken the run over.
         """
+        self._notes.events.extend(events)
+        self._notes.end = end or self._notes.end
+        # A write that has begun is finished, whoever is cancelled: others wait for it.
+        await asyncio.shield(asyncio.ensure_future(self._write()))
+
+    async def close(self) -> None:
+        """Stop the timer; what is not flushed is dropped, but for what calls have cost."""
+        if self._timer is not None:
+            self._timer.cancel()
+            await asyncio.gather(self._timer, return_exceptions=True)
         async with self._writing:
-            self._events.extend(events)
-            steps, noted, decision = self._steps, self._events, self._decision
-            self._steps, self._events, self._decision = {}, [], None
-            if not (steps or noted or decision or end):
+            notes, self._notes = self._notes, _Notes()
+        for booking in notes.bookings:
+            with suppress(StoreError):
+                await self._store.book(booking)
+
+    async def _write(self) -> None:
+        async with self._writing:
+            await asyncio.sleep(0)  # what others are just about to note is written with it
+            notes, self._notes = self._notes, _Notes()
+            if not notes:
                 return
             try:
                 seq = await self._store.call(
                     self._store.runs.record,
                     self._claim,
-                    steps=tuple(steps.values()),
-                    events=tuple(noted),
-                    decision=decision,
-                    end=end,
+                    steps=tuple(notes.steps.values()),
+                    events=tuple(notes.events),
+                    decision=notes.decision,
+                    end=notes.end,
+                    bookings=tuple(notes.bookings),
                 )
             except StoreError:
-                self._steps = {**steps, **self._steps}
-                self._events = [*noted, *self._events]
-                self._decision = self._decision or decision
+                self._notes = notes.before(self._notes)
                 raise
         self._written(seq)
 
-    async def close(self) -> None:
-        """Stop the timer; what is not flushed is dropped."""
-        if self._timer is not None:
-            self._timer.cancel()
-            await asyncio.gather(self._timer, return_exceptions=True)
+    def _write_soon(self) -> None:
+        if self._timer is None or self._timer.done():
+            self._timer = asyncio.create_task(self._write_later())
 
-    async def _flush_soon(self) -> None:
+    async def _write_later(self) -> None:
         with suppress(StoreError):  # kept, and told by the next flush that someone waits for
-            while self._steps or self._events or self._decision:  # also what came in mid-write
+            while self._notes:  # also what came in mid-write
                 await asyncio.sleep(GATHER_S)
                 await self.flush()
 
     def _note(self, event: EventBody) -> None:
-        last = self._events[-1] if self._events else None
+        last = self._notes.events[-1] if self._notes.events else None
         if isinstance(event, AnswerDelta) and isinstance(last, AnswerDelta):
-            self._events[-1] = AnswerDelta(text=last.text + event.text)
+            self._notes.events[-1] = AnswerDelta(text=last.text + event.text)
         elif isinstance(event, Draft) and isinstance(last, Draft) and last.agent == event.agent:
-            self._events[-1] = Draft(agent=event.agent, text=last.text + event.text)
+            self._notes.events[-1] = Draft(agent=event.agent, text=last.text + event.text)
         else:
-            self._events.append(event)
+            self._notes.events.append(event)

@@ -66,7 +66,10 @@ class Services:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What the nodes of one turn share. `replays` is the run that is asked again, if one is."""
+    """What the nodes of one turn share.
+
+    `replays` is the run that is asked again, if one is; `streamed`: someone may be reading along.
+    """
 
     run_id: str
     scope: Scope
@@ -74,6 +77,7 @@ class Turn:
     memory: MemoryBudget
     memory_limit_usd: Decimal | None
     replays: str | None
+    streamed: bool
     snapshot: Snapshot
     services: Services
     journal: Journal
@@ -203,7 +207,9 @@ async def act(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
             turn.log.add(event=Draft(agent=name, text=text))
 
     async def work(journal: Journal) -> AgentResult:
-        executor = LocalExecutor(turn.services.runner, registered, journal, on_text)
+        executor = LocalExecutor(
+            turn.services.runner, registered, journal, on_text if turn.streamed else None
+        )
         return await executor.run(task)
 
     try:
@@ -213,7 +219,6 @@ async def act(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
             work,
             returns=AgentResult,
             agent=name,
-            durable=True,
             repeatable=registered.agent.kind != "function" or registered.agent.idempotent,
         )
     except StoreError:

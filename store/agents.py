@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from ..errors import InvalidInput, UnknownName
 from ..values import JSON, Scope
@@ -157,7 +157,7 @@ class AgentRows:
             return tuple(_row(row) for row in connection.execute(query))
 
     def _writing(self, scope: Scope) -> AbstractContextManager[Connection]:
-        return self._database.writing(lock=f"registry {scope.tenant}")
+        return self._database.writing(f"registry {scope.tenant}")
 
 
 def _same(old: AgentRow, new: JSON) -> bool:
@@ -178,9 +178,12 @@ def _taken(names: Sequence[str]) -> str:
     )
 
 
+# Built once: every turn looks.
+_VERSION = select(registries.c.version).where(registries.c.tenant == bindparam("tenant"))
+
+
 def _registry_version(connection: Connection, scope: Scope) -> int:
-    query = select(registries.c.version).where(registries.c.tenant == scope.tenant)
-    return connection.execute(query).scalar() or 0
+    return connection.execute(_VERSION, {"tenant": scope.tenant}).scalar() or 0
 
 
 def _last_versions(connection: Connection, scope: Scope, names: Sequence[str]) -> dict[str, int]:

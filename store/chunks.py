@@ -289,7 +289,7 @@ class Chunks:
 
     @contextmanager
     def _changing(self, scope: Scope) -> Iterator[Connection]:
-        with self._database.writing(lock=f"memory {scope.tenant} {scope.user}") as connection:
+        with self._database.writing(f"memory {scope.tenant} {scope.user}") as connection:
             yield connection
 
 

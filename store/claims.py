@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from ..errors import StoreError, UnknownName
 from ..values import Scope
@@ -22,6 +22,16 @@ from .tables import runs, within
 
 GOING = ("queued", "running")
 """The statuses of a run that has not ended."""
+
+# Built once: to build a statement takes longer than SQLite takes to run it.
+_FOUND: Select[Any] = select(runs).where(
+    runs.c.tenant == bindparam("tenant"),
+    runs.c.user_id == bindparam("user_id"),
+    runs.c.id == bindparam("run_id"),
+)
+_CLAIMED: Any = _FOUND.with_only_columns(
+    runs.c.owner, runs.c.fence, runs.c.status, runs.c.last_seq, runs.c.created_at
+).with_for_update()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +131,9 @@ def require_run(connection: Connection, scope: Scope, run_id: str) -> Row[Any]:
     Raises:
         UnknownName: the scope has no such run.
     """
-    query = select(runs).where(within(runs.c, scope), runs.c.id == run_id)
-    row = connection.execute(query).first()
-    if row is None:
+    terms = {"tenant": scope.tenant, "user_id": scope.user, "run_id": run_id}
+    row = connection.execute(_FOUND, terms).first()
+    if row is None or scope.session not in (None, row.session):
         raise unknown_run(run_id)
     return row
 
@@ -134,15 +144,13 @@ def unknown_run(run_id: str) -> UnknownName:
 
 
 def lock_claimed(connection: Connection, claim: Claim) -> Row[Any]:
-    """Lock the claimed run until the transaction ends, and return its row.
+    """Lock the claimed run until the transaction ends; return its `last_seq` and `created_at`.
 
     Raises:
         StoreError: another owner has taken the run over, it has ended, or it was deleted.
     """
-    query = (
-        select(runs).where(within(runs.c, claim.scope), runs.c.id == claim.run_id).with_for_update()
-    )
-    row = connection.execute(query).first()
+    terms = {"tenant": claim.scope.tenant, "user_id": claim.scope.user, "run_id": claim.run_id}
+    row: Row[Any] | None = connection.execute(_CLAIMED, terms).first()
     if row is None:
         raise StoreError(f"There is no run {claim.run_id!r}: nothing was stored. It was deleted.")
     if (row.owner, row.fence) != (claim.owner, claim.fence):

@@ -80,18 +80,19 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, *, lock: str | None = None) -> Iterator[Connection]:
+    def writing(self, *lines: str) -> Iterator[Connection]:
         """Open a transaction that is kept whole when the block ends and undone when it raises.
 
-        Transactions with the same `lock` follow each other, so that what one of them reads still
-        holds when it writes. On SQLite all writers follow each other anyway.
+        Transactions of the same line follow each other, so that what one of them reads still holds
+        when it writes; one that stands in several must name them in their order, or two could wait
+        for each other. On SQLite all writers follow each other anyway.
 
         Raises:
             StoreError: the database can't be used, or stayed locked for `BUSY_S` seconds.
         """
         with self._errors_in_words(), self._writers.begin() as connection:
-            if lock is not None and not self.is_sqlite:
-                key = func.hashtextextended(lock, 0)
+            for line in () if self.is_sqlite else lines:
+                key = func.hashtextextended(line, 0)
                 connection.execute(select(func.pg_advisory_xact_lock(key)))
             yield connection
 

@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from ..errors import StoreError
 from .agents import AgentRows
+from .booking import Booking
 from .chunks import Chunks
 from .columns import utc_now
 from .database import Database
@@ -46,7 +47,7 @@ class Store:
         self.feedback = Feedbacks(database, clock)
         self.chunks = Chunks(database)
         self.vectors = Vectors(database)
-        self.ledger = Ledger(database, clock, self.call)
+        self.ledger = Ledger(database, clock, self)
 
     @classmethod
     def open(
@@ -90,6 +91,14 @@ class Store:
         except RuntimeError as error:
             raise StoreError("The store is closed. Open it again with Store.open().") from error
         return await future
+
+    async def book(self, booking: Booking) -> None:
+        """Make a booking in a transaction of its own, as `Books` do."""
+        await self.call(self.ledger.book, booking)
+
+    async def note(self, booking: Booking) -> None:
+        """Make it at once."""
+        await self.book(booking)
 
     def close(self) -> None:
         """Finish what is going on, then close the database. Closing twice is allowed."""

@@ -13,13 +13,30 @@ from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
 from ..errors import UnknownName
 from ..values import Feedback, Scope
 from .claims import require_run, scope_of
 from .database import Database, batched
 from .tables import feedback, feedback_marks, scoped, within
+
+# Built once: every query asks for it.
+_SINCE: Select[Any] = (
+    select(feedback)
+    .where(feedback.c.tenant == bindparam("tenant"), feedback.c.seq > bindparam("after"))
+    .order_by(feedback.c.seq, feedback.c.created_at, feedback.c.id, feedback.c.agent)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +75,7 @@ class Feedbacks:
         Raises:
             UnknownName: the scope has no such run.
         """
-        with self._database.writing(lock=f"feedback {scope.tenant}") as connection:
+        with self._database.writing(f"feedback {scope.tenant}") as connection:
             run = require_run(connection, scope, run_id)
             seq, now = _next_seq(connection, scope), self._clock()
             for some in batched(agents):
@@ -83,7 +100,7 @@ class Feedbacks:
         Raises:
             UnknownName: the scope has no such feedback.
         """
-        with self._database.writing(lock=f"feedback {scope.tenant}") as connection:
+        with self._database.writing(f"feedback {scope.tenant}") as connection:
             found = _read(connection, scope, [feedback_id])
             if not found:
                 raise UnknownName(
@@ -129,14 +146,9 @@ class Feedbacks:
         They come in the order of their changes: read on from the `seq` of the last one. One that
         came and was undone meanwhile is among them.
         """
-        columns = feedback.c
-        query = (
-            select(feedback)
-            .where(columns.tenant == scope.tenant, columns.seq > seq)
-            .order_by(columns.seq, columns.created_at, columns.id, columns.agent)
-        )
         with self._database.reading() as connection:
-            return tuple(_vote(row) for row in connection.execute(query))
+            rows = connection.execute(_SINCE, {"tenant": scope.tenant, "after": seq})
+            return tuple(map(_vote, rows))
 
 
 def _seq(connection: Connection, scope: Scope) -> int:

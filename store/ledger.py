@@ -1,42 +1,27 @@
-"""Money: what every call of a run was allowed to cost, and what it did cost.
+"""The ledger: what every call of a run was allowed to cost, and what it did cost.
 
-A call sets an upper bound aside before it is made and is settled after. What counts against a
-limit is the settled cost, and the bound of every call whose cost is not known: one that
-goes on, one that was settled without a price, and one that nobody settled in time. The process of
-the last has probably died, but the call may have been paid for; so it stays counted, and is shown
-as `unknown`. Late news still settles it.
+What counts against a limit is the settled cost, and the bound of every call whose cost is not
+known: one that goes on, one that was settled without a price, and one that nobody settled in
+time. The process of the last has probably died, but the call may have been paid for; so it stays
+counted, and is shown as `unknown`. Late news still settles it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol, TypeVar
-from uuid import uuid4
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, or_, select, update
+from sqlalchemy import Row, and_, case, func, or_, select
 
-from ..errors import BudgetExceeded
 from ..records import Spend
-from ..values import NANO_PER_USD, Meter, Reservation, Scope, Usage, from_nano, to_nano
-from .allowance import Allowance, Limit
+from ..values import Scope, from_nano
+from .allowance import Allowance
+from .booking import Booking, Books, LedgerMeter, of_run, total
 from .database import Database
-from .spending import add, counted, key_of
-from .tables import ledger, scoped, within
-
-T = TypeVar("T")
-
-EXPIRES_S = 600.0
-"""A reservation that is neither settled nor released by then is shown as unknown."""
-
-
-class Call(Protocol):
-    """Runs a sync function off the event loop, as `Store.call` does."""
-
-    def __call__(self, fn: Callable[..., T], *args: Any, **kwargs: Any) -> Awaitable[T]:
-        """Return what `fn` returns."""
+from .tables import ledger, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +38,12 @@ class Entry:
 
 
 class Ledger:
-    """Reserves and settles money per run, safe among threads and processes."""
+    """Gives meters and makes bookings, safe among threads and processes; tells what was spent."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], call: Call) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime], books: Books) -> None:
         self._database = database
         self._clock = clock
-        self._call = call
+        self._books = books
 
     def meter(
         self,
@@ -68,84 +53,30 @@ class Ledger:
         allowance: Allowance,
         step: str = "",
         agent: str | None = None,
-        call: Call | None = None,
-    ) -> Meter:
-        """Return the meter of a run. `call` runs its transactions; None: in the store's threads.
+        books: Books | None = None,
+    ) -> LedgerMeter:
+        """Return the meter of a run. `books` make its bookings; None: each in its transaction.
 
         `step` is what the money is spent on, and `agent` for whom.
 
         Without a limit everything is allowed and recorded. Under one, a call of unknown price is
         refused unless the allowance says otherwise, and then counts 0 until it is settled.
         """
-        return _RunMeter(self, call or self._call, scope, run_id, allowance, step, agent)
+        return LedgerMeter(
+            books=books or self._books,
+            clock=self._clock,
+            scope=scope,
+            run_id=run_id,
+            allowance=allowance,
+            step=step,
+            agent=agent,
+        )
 
-    def reserve(
-        self,
-        scope: Scope,
-        run_id: str,
-        amount_usd: Decimal | None,
-        *,
-        model: str,
-        allowance: Allowance,
-        step: str = "",
-        agent: str | None = None,
-    ) -> Reservation:
-        """Set money aside in one transaction.
-
-        Raises:
-            BudgetExceeded: less than that is left of a limit, or the price is unknown under one.
-        """
-        limits = tuple(allowance.limits(session=scope.session, agent=agent, model=model))
-        if amount_usd is None and limits and not allowance.allow_unpriced:
-            raise BudgetExceeded(
-                f"The price of model {model!r} is unknown, and {limits[0].of} money is limited to "
-                f"{limits[0].amount_usd:f} USD. Set its price (input_per_million, "
-                "output_per_million) in callboard.toml, or set limits.allow_unpriced = true."
-            )
-        amount = None if amount_usd is None else to_nano(amount_usd)
-        now = self._clock()
-        row = {
-            **scoped(scope),
-            "id": uuid4().hex,
-            "run_id": run_id,
-            "model": model,
-            "step": step,
-            "agent": agent,
-            "reserved_nano": amount,
-            "status": "reserved",
-            "created_at": now,
-            "expires_at": now + timedelta(seconds=EXPIRES_S),
-        }
-        key = key_of(scope, now, agent, model)
-        # Limits that several runs share need one line for all of them.
-        alone = all(limit.on == "run" for limit in limits)
-        line = f"ledger {scope.tenant} {run_id}" if alone else f"ledger {scope.tenant}"
-        with self._database.writing(lock=line) as connection:
-            if amount is not None:
-                for limit in limits:
-                    used = (
-                        _total(connection, _of_run(scope, run_id))
-                        if limit.on == "run"
-                        else counted(connection, limit, key)
-                    )
-                    _check(limit, amount, used, model)
-            connection.execute(insert(ledger), row)
-            if amount:
-                add(connection, key, amount)
-        return Reservation(id=str(row["id"]), amount_usd=amount_usd)
-
-    def settle(self, scope: Scope, reservation: Reservation, usage: Usage) -> None:
-        """Write down what the call cost; the first word on a reservation stands."""
-        cost = usage.cost_usd
-        used = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-        if cost is None:
-            self._close(scope, reservation, status="unknown", **used)
-        else:
-            self._close(scope, reservation, status="settled", settled_nano=to_nano(cost), **used)
-
-    def release(self, scope: Scope, reservation: Reservation) -> None:
-        """Give the money back; the first word on a reservation stands."""
-        self._close(scope, reservation, status="released")
+    def book(self, booking: Booking) -> None:
+        """Make a booking in a transaction of its own."""
+        lines = () if booking.line is None else (booking.line,)
+        with self._database.writing(*lines) as connection:
+            booking.make(connection)
 
     def spent(self, scope: Scope, run_id: str) -> Decimal:
         """Return what the run has cost: settled, and the bounds of calls of unknown cost.
@@ -154,7 +85,7 @@ class Ledger:
         """
         over = or_(ledger.c.status != "reserved", ledger.c.expires_at < self._clock())
         with self._database.reading() as connection:
-            return from_nano(_total(connection, and_(_of_run(scope, run_id), over)))
+            return from_nano(total(connection, and_(of_run(scope, run_id), over)))
 
     def spend(
         self,
@@ -202,103 +133,11 @@ class Ledger:
     def entries(self, scope: Scope, run_id: str) -> tuple[Entry, ...]:
         """Return the calls of a run, oldest first."""
         query = (
-            select(ledger).where(_of_run(scope, run_id)).order_by(ledger.c.created_at, ledger.c.id)
+            select(ledger).where(of_run(scope, run_id)).order_by(ledger.c.created_at, ledger.c.id)
         )
         now = self._clock()
         with self._database.reading() as connection:
             return tuple(_entry(row, now) for row in connection.execute(query))
-
-    def _close(self, scope: Scope, reservation: Reservation, **changes: Any) -> None:
-        columns = ledger.c
-        change = (
-            update(ledger)
-            .where(
-                within(columns, scope),
-                columns.id == reservation.id,
-                columns.status == "reserved",
-            )
-            .values(changes)
-            .returning(
-                columns.reserved_nano,
-                columns.created_at,
-                columns.user_id,
-                columns.session,
-                columns.agent,
-                columns.model,
-            )
-        )
-        with self._database.writing() as connection:
-            row = connection.execute(change).one_or_none()
-            if row is None or changes["status"] == "unknown":
-                return
-            more = (changes.get("settled_nano") or 0) - (row.reserved_nano or 0)
-            if more:
-                whose = Scope(tenant=scope.tenant, user=row.user_id, session=row.session)
-                add(connection, key_of(whose, row.created_at, row.agent, row.model), more)
-
-
-class _RunMeter:
-    """The `Meter` of one step of a run."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        call: Call,
-        scope: Scope,
-        run_id: str,
-        allowance: Allowance,
-        step: str,
-        agent: str | None,
-    ) -> None:
-        self._ledger = ledger
-        self._call = call
-        self._scope = scope
-        self._run_id = run_id
-        self._allowance = allowance
-        self._step = step
-        self._agent = agent
-
-    async def reserve(self, amount_usd: Decimal | None, *, model: str) -> Reservation:
-        return await self._call(
-            self._ledger.reserve,
-            self._scope,
-            self._run_id,
-            amount_usd,
-            model=model,
-            allowance=self._allowance,
-            step=self._step,
-            agent=self._agent,
-        )
-
-    async def settle(self, reservation: Reservation, usage: Usage) -> None:
-        await self._call(self._ledger.settle, self._scope, reservation, usage)
-
-    async def release(self, reservation: Reservation) -> None:
-        await self._call(self._ledger.release, self._scope, reservation)
-
-
-def _check(limit: Limit, amount: int, used: int, model: str) -> None:
-    left = int(limit.amount_usd * NANO_PER_USD) - used
-    if amount > left:
-        raise BudgetExceeded(
-            f"A call to model {model!r} may cost up to {from_nano(amount):f} USD; "
-            f"{from_nano(max(left, 0)):f} of {limit.of} {limit.amount_usd:f} USD are left. "
-            f"{limit.fix}"
-        )
-
-
-def _of_run(scope: Scope, run_id: str) -> ColumnElement[bool]:
-    return and_(within(ledger.c, scope), ledger.c.run_id == run_id)
-
-
-def _total(connection: Connection, chosen: ColumnElement[bool]) -> int:
-    """Add up what counts, in nano-USD."""
-    counted = case(
-        (ledger.c.status == "settled", ledger.c.settled_nano),
-        (ledger.c.status == "released", 0),
-        else_=func.coalesce(ledger.c.reserved_nano, 0),
-    )
-    return int(connection.execute(select(func.sum(counted)).where(chosen)).scalar() or 0)
 
 
 def _spend(row: Row[Any]) -> Spend:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, insert, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, insert, select, tuple_, update
 
 from ..codec import from_json, to_json
 from ..errors import InvalidInput
 from ..values import JSON, Decision, EventBody, Exchange, Run, Scope, Step
+from .booking import Booking
 from .claims import Claim, Claims, lock_claimed, require_run, scope_of
 from .events import event_values
 from .steps import read_steps, store_steps
@@ -64,8 +65,8 @@ class Runs(Claims):
             "fence": 1,
             "lease_until": now + timedelta(seconds=lease_s),
         }
-        with self._database.writing(lock=f"run {run_id}") as connection:
-            if connection.execute(select(runs.c.id).where(runs.c.id == run_id)).first():
+        with self._database.writing(f"run {run_id}") as connection:
+            if connection.execute(_TAKEN, {"the_run": run_id}).first():
                 raise InvalidInput(f"The run id {run_id!r} is taken. Use a new one.")
             connection.execute(insert(runs), row)
             begin_summary(connection, scope, run_id, now, replays)
@@ -79,22 +80,27 @@ class Runs(Claims):
         events: Sequence[EventBody] = (),
         decision: Decision | None = None,
         end: RunEnd | None = None,
+        bookings: Sequence[Booking] = (),
     ) -> int:
         """Store what happened, all of it or nothing; return the number of the last event.
 
-        A step replaces the one of the same key. Events get the next numbers, from 1.
+        A step replaces the one of the same key. Events get the next numbers, from 1. A booking
+        that is refused says so itself, and holds up nothing else.
 
         Raises:
             StoreError: another owner has taken the run over, or it has ended.
         """
-        with self._database.writing() as connection:
+        lines = sorted({booking.line for booking in bookings if booking.line is not None})
+        with self._database.writing(*lines) as connection:
             row = lock_claimed(connection, claim)
+            for booking in bookings:
+                booking.make(connection)
             last = int(row.last_seq)
             store_steps(connection, claim, steps)
             rows = [event_values(claim, last + n, body) for n, body in enumerate(events, 1)]
             if rows:
                 connection.execute(insert(event_log), rows)
-            changes: dict[str, Any] = {"last_seq": last + len(rows)}
+            changes: dict[str, Any] = {"last_seq": last + len(rows)} if rows else {}
             latency_s = None
             if decision is not None:
                 changes["decision"] = to_json(decision)
@@ -102,7 +108,8 @@ class Runs(Claims):
                 changes |= {"status": end.status, "answer": end.answer, "error": end.error}
                 changes["finished_at"] = self._clock()
                 latency_s = (changes["finished_at"] - row.created_at).total_seconds()
-            connection.execute(update(runs).where(runs.c.id == claim.run_id).values(changes))
+            if changes:
+                connection.execute(_CHANGED, {**changes, "the_run": claim.run_id})
             if decision is not None or end is not None:
                 status = end.status if end else None
                 summarize(connection, claim, decision=decision, status=status, latency_s=latency_s)
@@ -171,6 +178,10 @@ class Runs(Claims):
         with self._database.reading() as connection:
             rows = connection.execute(query).all()
         return tuple(_exchange(row) for row in reversed(rows))
+
+
+_TAKEN = select(runs.c.id).where(runs.c.id == bindparam("the_run"))
+_CHANGED = update(runs).where(runs.c.id == bindparam("the_run"))
 
 
 def _newest_first(scope: Scope, limit: int) -> Select[Any]:

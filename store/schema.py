@@ -39,7 +39,7 @@ def ensure_current(database: Database, *, migrate: bool) -> str | None:
         _refuse_newer(database, found)
         state = "is empty" if found is None else f"is from an older version ({found})"
         raise StoreError(f"The database {database.name!r} {state}. Run 'callboard db upgrade'.")
-    with database.writing(lock="schema") as connection:
+    with database.writing("schema") as connection:
         found = revision(connection)  # another process may have been quicker
         if found != HEAD:
             _refuse_newer(database, found)

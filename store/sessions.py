@@ -83,7 +83,7 @@ class Sessions:
             UnknownName: the user has no such session.
         """
         of_session = within(session_titles.c, scope)
-        with self._database.writing(lock=f"session {scope.tenant} {scope.user}") as connection:
+        with self._database.writing(f"session {scope.tenant} {scope.user}") as connection:
             known = select(summaries.c.run_id).where(within(summaries.c, scope)).limit(1)
             if connection.execute(known).first() is None:
                 raise unknown_session(scope)
@@ -105,7 +105,7 @@ class Sessions:
 
         What the runs cost stays in the ledger: it was paid.
         """
-        with self._database.writing(lock=f"session {scope.tenant} {scope.user}") as connection:
+        with self._database.writing(f"session {scope.tenant} {scope.user}") as connection:
             connection.execute(delete(session_titles).where(within(session_titles.c, scope)))
             return connection.execute(delete(runs).where(within(runs.c, scope))).rowcount
 

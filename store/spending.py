@@ -7,25 +7,19 @@ and the bound of what is not known yet.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ..values import Scope
 from .allowance import Limit
 from .tables import spending
+from .upsert import upsert
 
 
 def add(connection: Connection, key: dict[str, str], nano: int) -> None:
     """Add to a day's sum of one user, session, agent and model; `nano` may be negative."""
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    row = dialect.insert(spending).values({**key, "counted_nano": nano})
     connection.execute(
-        row.on_conflict_do_update(
-            index_elements=list(spending.primary_key.columns),
-            set_={"counted_nano": spending.c.counted_nano + nano},
-        )
+        upsert(connection, spending, adding="counted_nano"), {**key, "counted_nano": nano}
     )
 
 

@@ -5,52 +5,48 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from ..errors import InvalidInput
 from ..values import Scope, Step, Usage, from_nano, to_nano
 from .claims import Claim
 from .database import batched
-from .tables import scoped, steps, within
+from .tables import scoped, steps
+from .upsert import upsert
 
-_WITHOUT_OUTPUT = tuple(column for column in steps.c if column.key != "output")
+_READ: Select[Any] = (
+    select(*steps.c)
+    .where(
+        steps.c.tenant == bindparam("tenant"),
+        steps.c.user_id == bindparam("user_id"),
+        steps.c.run_id.in_(bindparam("run_ids", expanding=True)),
+    )
+    .order_by(steps.c.started_at, steps.c.key)
+)
+_READ_WITHOUT_OUTPUT: Select[Any] = _READ.with_only_columns(
+    *(column for column in steps.c if column.key != "output")
+)
 
 
 def store_steps(connection: Connection, claim: Claim, new: Iterable[Step]) -> None:
     """Insert the steps, or replace those of the same key; the run is locked by the caller."""
     by_key = {step.key: _values(claim, step) for step in new}
-    if not by_key:
-        return
-    known: set[str] = set()
-    for keys in batched(tuple(by_key)):
-        query = select(steps.c.key).where(steps.c.run_id == claim.run_id, steps.c.key.in_(keys))
-        known.update(connection.execute(query).scalars())
-    added = [values for key, values in by_key.items() if key not in known]
-    if added:
-        connection.execute(insert(steps), added)
-    if known:
-        change = update(steps).where(
-            steps.c.run_id == claim.run_id, steps.c.key == bindparam("the_key")
-        )
-        connection.execute(change, [{**by_key[key], "the_key": key} for key in known])
+    if by_key:
+        connection.execute(upsert(connection, steps), list(by_key.values()))
 
 
 def read_steps(
     connection: Connection, scope: Scope, run_ids: Sequence[str], *, outputs: bool
 ) -> dict[str, tuple[Step, ...]]:
-    """Return the steps of each run, in the order in which they began.
+    """Return the steps of each of these runs of the scope, in the order in which they began.
 
     `output` is None in all where `outputs` is False, for outputs can be long.
     """
     found: dict[str, list[Step]] = {run_id: [] for run_id in run_ids}
-    columns = tuple(steps.c) if outputs else _WITHOUT_OUTPUT
+    query = _READ if outputs else _READ_WITHOUT_OUTPUT
     for some in batched(run_ids):
-        query = (
-            select(*columns)
-            .where(within(steps.c, scope), steps.c.run_id.in_(some))
-            .order_by(steps.c.started_at, steps.c.key)
-        )
-        for row in connection.execute(query):
+        terms = {"tenant": scope.tenant, "user_id": scope.user, "run_ids": some}
+        for row in connection.execute(query, terms):
             found[row.run_id].append(_step(row, row.output if outputs else None))
     return {run_id: tuple(steps_of_run) for run_id, steps_of_run in found.items()}
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    bindparam,
     cast,
     func,
     insert,
@@ -29,6 +30,11 @@ from .tables import runs, scoped, steps, summaries, within
 
 Figures: TypeAlias = tuple[Any, ...]
 """Rows with the columns that the method says."""
+
+_CHANGED = update(summaries).where(summaries.c.run_id == bindparam("the_run"))
+_USED: Any = select(
+    steps.c.key, steps.c.model, steps.c.cost_nano, steps.c.input_tokens, steps.c.output_tokens
+).where(steps.c.run_id == bindparam("the_run"))
 
 
 class Summaries:
@@ -166,17 +172,12 @@ def summarize(
     if status is not None:
         changes |= {"status": status, "latency_s": latency_s, **used(connection, claim.run_id)}
     if changes:
-        change = update(summaries).where(summaries.c.run_id == claim.run_id).values(changes)
-        connection.execute(change)
+        connection.execute(_CHANGED, {**changes, "the_run": claim.run_id})
 
 
 def used(connection: Connection, run_id: str) -> dict[str, Any]:
     """Return what the steps of a run used together, as the values of its summary."""
-    columns = steps.c
-    query = select(
-        columns.key, columns.model, columns.cost_nano, columns.input_tokens, columns.output_tokens
-    ).where(columns.run_id == run_id)
-    rows = connection.execute(query).all()
+    rows = connection.execute(_USED, {"the_run": run_id}).all()
     calls = [row for row in rows if row.model is not None]
     judging = [row.cost_nano for row in calls if row.key.startswith("decide/")]
     return {

@@ -55,8 +55,8 @@ class Vectors:
     def put(self, scope: Scope, encoder: str, mapping: Mapping[str, bytes]) -> None:
         """Keep vectors by text; a text that is known keeps the vector it has."""
         new = {_digest(text): vector for text, vector in mapping.items()}
-        lock = f"vectors {scope.tenant} {scope.user}"
-        with self._database.writing(lock=lock) as connection:
+        line = f"vectors {scope.tenant} {scope.user}"
+        with self._database.writing(line) as connection:
             for some in batched(tuple(new)):
                 known = _known(connection, scope, encoder, some)
                 rows = [

@@ -65,7 +65,6 @@ class _Counted:
         *,
         returns: Any,
         agent: str | None = None,
-        durable: bool = False,
         repeatable: bool = True,
     ) -> T:
         async def counted(journal: Journal) -> T:
@@ -77,7 +76,6 @@ class _Counted:
             counted,
             returns=returns,
             agent=agent,
-            durable=durable,
             repeatable=repeatable,
         )
 

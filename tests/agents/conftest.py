@@ -93,7 +93,6 @@ class KeptJournal:
         *,
         returns: Any,
         agent: str | None = None,
-        durable: bool = False,
         repeatable: bool = True,
     ) -> Any:
         path = f"{self._at}/{key}"

@@ -102,7 +102,6 @@ class Record:
         *,
         returns: Any,
         agent: str | None = None,
-        durable: bool = False,
         repeatable: bool = True,
     ) -> T:
         if key not in self.steps:

@@ -17,7 +17,7 @@ LIMIT = Decimal("0.01")
 
 @pytest.fixture
 def meter(store: Store, scope):
-    return store.ledger.meter(scope, "r1", allowance=Allowance(run_usd=LIMIT), call=store.call)
+    return store.ledger.meter(scope, "r1", allowance=Allowance(run_usd=LIMIT))
 
 
 def statuses(store: Store, scope: Scope) -> list[str]:
@@ -112,18 +112,12 @@ async def test_parts_of_a_nano_usd_never_overrun_the_limit(store: Store, scope) 
 
 
 def test_fifty_threads_never_overrun_the_limit(store: Store, scope) -> None:
+    meter = store.ledger.meter(scope, "r1", allowance=Allowance(run_usd=LIMIT))
+
     def reserve(_: int) -> bool:
-        try:
-            store.ledger.reserve(
-                scope,
-                "r1",
-                Decimal("0.0007"),
-                model="main",
-                allowance=Allowance(run_usd=LIMIT),
-            )
-        except BudgetExceeded:
-            return False
-        return True
+        _, booking = meter.reserving(Decimal("0.0007"), "main")
+        store.ledger.book(booking)
+        return booking.refused is None
 
     with ThreadPoolExecutor(50) as pool:
         allowed = sum(pool.map(reserve, range(50)))
@@ -135,18 +129,19 @@ def test_processes_share_one_limit(store: Store, url: str, scope) -> None:
     script = """
 import sys
 from decimal import Decimal
-from callboard.errors import BudgetExceeded
 from callboard.store.allowance import Allowance
 from callboard.store.engine import Store
 from callboard.values import Scope
 store, allowed = Store.open(sys.argv[1]), 0
+meter = store.ledger.meter(
+    Scope(tenant="acme", user="ann", session="s1"),
+    "r1",
+    allowance=Allowance(run_usd=Decimal("0.01")),
+)
 for _ in range(20):
-    try:
-        store.ledger.reserve(Scope(tenant="acme", user="ann", session="s1"), "r1",
-            Decimal("0.0007"), model="main", allowance=Allowance(run_usd=Decimal("0.01")))
-        allowed += 1
-    except BudgetExceeded:
-        pass
+    _, booking = meter.reserving(Decimal("0.0007"), "main")
+    store.ledger.book(booking)
+    allowed += booking.refused is None
 print(allowed)
 """
     processes = [

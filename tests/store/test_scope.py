@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from callboard.errors import UnknownName
 from callboard.records import RunFilter
 from callboard.store.allowance import Allowance
+from callboard.store.booking import settling
 from callboard.store.chunks import ChunkRow, Mark
 from callboard.store.engine import Store
 from callboard.store.runs import RunEnd
@@ -54,10 +55,10 @@ def write(store: Store, scope: Scope, name: str) -> None:
     )
     store.chunks.add(scope, [chunk])
     store.vectors.put(scope, "minilm", {name: b"\x01"})
-    reservation = store.ledger.reserve(
-        scope, name, Decimal(1), model="main", allowance=Allowance(), agent=name
-    )
-    store.ledger.settle(scope, reservation, Usage(cost_usd=Decimal(1)))
+    meter = store.ledger.meter(scope, name, allowance=Allowance(), agent=name)
+    reservation, booking = meter.reserving(Decimal(1), "main")
+    store.ledger.book(booking)
+    store.ledger.book(settling(scope, reservation, Usage(cost_usd=Decimal(1))))
     store.agents.put(scope, name, {"name": name}, replace=False)
     store.feedback.put(scope, name, [name], 1.0)
 

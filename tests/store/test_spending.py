@@ -14,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from callboard.errors import BudgetExceeded
 from callboard.store.allowance import Allowance
+from callboard.store.booking import releasing, settling
 from callboard.store.engine import Store
 from callboard.values import UNKNOWN_USAGE, Reservation, Scope, Usage
 
@@ -21,9 +22,22 @@ CENT = Decimal("0.01")
 BOB = Scope(tenant="acme", user="bob", session="s9")
 
 
-def reserve(store: Store, scope: Scope, run: str, allowance: Allowance, **more: str) -> Reservation:
-    terms = {"model": "main", "agent": "recipes", **more}
-    return store.ledger.reserve(scope, run, CENT, allowance=allowance, **terms)
+def reserve(
+    store: Store,
+    scope: Scope,
+    run: str,
+    allowance: Allowance,
+    *,
+    model: str = "main",
+    agent: str = "recipes",
+    amount: Decimal = CENT,
+) -> Reservation:
+    meter = store.ledger.meter(scope, run, allowance=allowance, agent=agent)
+    reservation, booking = meter.reserving(amount, model)
+    store.ledger.book(booking)
+    if booking.refused is not None:
+        raise booking.refused
+    return reservation
 
 
 @pytest.mark.parametrize(
@@ -62,10 +76,10 @@ def test_the_limit_of_a_day_holds_for_all(store, scope):
 def test_what_a_call_really_cost_is_what_counts(store, scope):
     allowance = Allowance(user_daily_usd=2 * CENT)
     first, second = (reserve(store, scope, "r1", allowance) for _ in range(2))
-    store.ledger.settle(scope, first, Usage(cost_usd=Decimal("0.002")))
-    store.ledger.release(scope, second)
+    store.ledger.book(settling(scope, first, Usage(cost_usd=Decimal("0.002"))))
+    store.ledger.book(releasing(scope, second))
     third = reserve(store, scope, "r2", allowance)  # 0.002 and 0.01
-    store.ledger.settle(scope, third, UNKNOWN_USAGE)
+    store.ledger.book(settling(scope, third, UNKNOWN_USAGE))
     with pytest.raises(BudgetExceeded, match=r"0\.008 of the user's daily"):
         reserve(store, scope, "r3", allowance)
 
@@ -130,8 +144,8 @@ class Spending(RuleBasedStateMachine):
         }
         fits = self._fits(whose, amount)
         try:
-            reservation = self.store.ledger.reserve(
-                scope, run, amount, model=model, allowance=self.limits, agent=agent
+            reservation = reserve(
+                self.store, scope, run, self.limits, model=model, agent=agent, amount=amount
             )
         except BudgetExceeded:
             assert not fits
@@ -148,14 +162,14 @@ class Spending(RuleBasedStateMachine):
         cost = (self.counts[reservation.id]["amount"] * share / 100).quantize(Decimal("1e-9"))
         usage = Usage(cost_usd=cost) if known else UNKNOWN_USAGE
         for _ in range(2 if twice else 1):
-            self.store.ledger.settle(scope, reservation, usage)
+            self.store.ledger.book(settling(scope, reservation, usage))
         if known:
             self.counts[reservation.id]["amount"] = cost
 
     @rule(held=consumes(held))
     def release(self, held):
         if held is not None:
-            self.store.ledger.release(*held)
+            self.store.ledger.book(releasing(*held))
             del self.counts[held[1].id]
 
     @rule(held=consumes(held))
