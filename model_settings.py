@@ -18,6 +18,16 @@ from .errors import ConfigurationError
 EMBEDDED = "embedded/"
 """What a model string begins with whose weights run in the process."""
 
+OPENAI_COMPATIBLE = (
+    "openai/",
+    "hosted_vllm/",
+    "lm_studio/",
+    "llamafile/",
+    "openai_like/",
+    "custom_openai/",
+)
+"""What a model string begins with whose server speaks OpenAI's chat protocol."""
+
 SECONDS_PER_HOUR = 3600
 MILLION = Decimal(1_000_000)
 
@@ -101,6 +111,9 @@ class EndpointSettings(Section):
     context_tokens: int = Field(default=8192, ge=512)
     tools: bool = True
     json_schema: bool = True
+    direct: bool = False
+    """Its server speaks OpenAI's chat protocol (vLLM, SGLang, llama.cpp, TGI, Ollama): it is asked
+    without LiteLLM, which saves some 5 ms of CPU a call."""
     logprobs: bool = False
     """It tells how likely each token was (`logprobs` and `top_logprobs`)."""
     weight: float = Field(default=1.0, gt=0)
@@ -153,6 +166,16 @@ class ModelSettings(EndpointSettings):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"two deployments are called {twice!r}; give each a name of its own.")
+        return self
+
+    @model_validator(mode="after")
+    def _direct_ones_need_no_translation(self) -> ModelSettings:
+        for one in self.served().values():
+            if one.direct and (one.api_base is None or not one.model.startswith(OPENAI_COMPATIBLE)):
+                raise ValueError(
+                    "direct = true is for servers that speak OpenAI's protocol: set api_base, and "
+                    f"begin the model with one of {', '.join(OPENAI_COMPATIBLE)}."
+                )
         return self
 
     @property

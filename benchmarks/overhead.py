@@ -4,8 +4,9 @@
     callboard bench overhead --server http://127.0.0.1:9901 [--peers DIR] [--json]
 
 The job: one query about two things among eight agents, two of whom answer, one answer of theirs.
-It goes through a whole Board with a database, with one in memory, and without memory of turns;
-beside it bare `litellm.acompletion` makes the very calls that the Board made, recorded from it.
+It goes through a whole Board with a database, with one in memory, without memory of turns, and
+with a model that is asked without LiteLLM (`direct`); beside it bare `litellm.acompletion` makes
+the very calls that the Board made, recorded from it.
 Each row is a process of its own; `cpu_ms` is all CPU of that process per query, on all threads.
 
 The server should offer `POST /config?latency_ms=N`, `POST /reset` and `GET /stats` (with `calls`);
@@ -94,6 +95,8 @@ AGENTS = {
 AT_ONCE = 32
 BOARDS: Mapping[str, Mapping[str, Any]] = {
     "callboard": {},
+    "callboard, direct": {"direct": True},
+    "callboard, direct, no memory of turns": {"direct": True, "memory": {"enabled": False}},
     "callboard, no memory of turns": {"memory": {"enabled": False}},
     "callboard, database in memory": {"database_url": "sqlite://"},
 }
@@ -168,11 +171,17 @@ def _peer_row(name: str, told: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def _settings(url: str, folder: Path, more: Mapping[str, Any]) -> Settings:
+    settings = dict(more)
+    model = {
+        "model": "openai/gpt-4o-mini",
+        "api_base": f"{url}/v1",
+        "direct": settings.pop("direct", False),
+    }
     values: dict[str, Any] = {
         "database_url": f"sqlite:///{folder / 'board.db'}",
         "bundled_agents": False,
-        "models": {"main": {"model": "openai/gpt-4o-mini", "api_base": f"{url}/v1"}},
-        **more,
+        "models": {"main": model},
+        **settings,
     }
     return load_settings(**values)
 

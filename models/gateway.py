@@ -1,45 +1,48 @@
 """The gateway: every call to a model goes through here, metered, timed, retried and priced.
 
-The only module that imports LiteLLM. The embedded model is reached over HTTP like any other.
+The embedded model is reached over HTTP like any other.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-import logging
-import os
 import threading
 import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import ConfigurationError, UnknownName, nearest
-from ..model_settings import DeploymentSettings, ModelChoice, ModelSettings, model_name
+from ..model_settings import (
+    OPENAI_COMPATIBLE,
+    DeploymentSettings,
+    ModelChoice,
+    ModelSettings,
+    model_name,
+)
 from ..values import Meter
 from .attempts import Call
 from .breaker import Breaker
-from .chat import ChatModel, ChatReply, ChatRequest, TokenLogprobs
+from .chat import ChatModel, ChatReply, ChatRequest
 from .deployments import Deployment
 from .embedded import EmbeddedServer
-from .failures import CallFailed, Target, broken_off, describe, unreadable
+from .failures import CallFailed, Target
+from .litellm_endpoint import LiteLLMEndpoint, close_clients, load_litellm
 from .load import Load
 from .pool import Pool
 from .prices import FREE, PriceBook, cost, input_bound
 from .watch import Watch
 from .weights import Weights
-from .wire import logprobs, parameters, reply, usage
 
-HTTP_TIMEOUT_S = 86_400.0
-"""LiteLLM makes one HTTP client per timeout, so it always gets this one; deadlines are ours."""
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
-SELF_HOSTED = ("hosted_vllm/", "lm_studio/", "llamafile/", "openai_like/", "custom_openai/")
+SELF_HOSTED = tuple(one for one in OPENAI_COMPATIBLE if one != "openai/")
 """Providers that LiteLLM would look for at OpenAI's address when no `api_base` is set."""
 
 NO_KEY = "none"
@@ -72,6 +75,8 @@ class Gateway:
         self._servers: dict[str, EmbeddedServer] = {}
         self._starting = threading.Lock()
         self._loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, ClientSession]
+        self._sessions = weakref.WeakKeyDictionary()
         for name in self._replacements:
             self.settings(name)
         Gateway._open.add(self)
@@ -136,7 +141,11 @@ class Gateway:
 
     async def prepare(self) -> None:
         """Import what calls need, which takes seconds; the first call would wait for it."""
-        await asyncio.to_thread(_litellm)
+        served = [one for model in self._models.values() for one in model.served().values()]
+        if any(one.direct for one in served):
+            await asyncio.to_thread(import_module, f"{__package__}.direct")
+        if not all(one.direct for one in served):
+            await asyncio.to_thread(load_litellm)
 
     async def ask(
         self,
@@ -187,8 +196,11 @@ class Gateway:
         for server in servers:
             await asyncio.to_thread(server.release)
         loop = asyncio.get_running_loop()
+        session = self._sessions.pop(loop, None)
+        if session is not None:
+            await session.close()
         if loop in self._loops and not any(loop in other._loops for other in Gateway._open):
-            await _close_clients(loop)
+            await close_clients(loop)
         self._loops.clear()
 
     async def _pieces(
@@ -262,19 +274,37 @@ class Gateway:
         deployment.opened = lambda: self._watch.follow(deployment)
         return deployment
 
-    async def _endpoint(self, name: str, settings: ModelSettings) -> Endpoint:
+    async def _endpoint(self, name: str, settings: ModelSettings) -> ChatModel:
         """Return the way to a model; the first one imports LiteLLM, off the event loop."""
+        if settings.direct:
+            from .direct import DirectEndpoint  # the HTTP client takes a moment to import
+
+            key = settings.api_key
+            secret = key.get_secret_value() if key is not None else None
+            return DirectEndpoint(
+                Target(name, settings, settings.api_base, secret), self._session()
+            )
         self._loops.add(asyncio.get_running_loop())
-        if not _litellm.cache_info().currsize:
-            await asyncio.to_thread(_litellm)
+        if not load_litellm.cache_info().currsize:
+            await asyncio.to_thread(load_litellm)
         if settings.embedded is None:
-            return Endpoint(_target(name, settings), settings.model)
+            return LiteLLMEndpoint(_target(name, settings), settings.model)
         server = self._servers.get(name)
         if server is None:
             weights, context_tokens = settings.embedded, settings.context_tokens
             server = await asyncio.to_thread(self._serve, name, weights, context_tokens)
         target = Target(name, settings, server.api_base, server.api_key)
-        return Endpoint(target, f"openai/{settings.embedded}")
+        return LiteLLMEndpoint(target, f"openai/{settings.embedded}")
+
+    def _session(self) -> ClientSession:
+        """Return the HTTP client of this loop for direct endpoints."""
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            from .direct import new_session
+
+            session = self._sessions[loop] = new_session()
+        return session
 
     def _serve(self, name: str, weights: str, context_tokens: int) -> EmbeddedServer:
         """Start the embedded model, or share the one that runs. Blocks; called in a thread."""
@@ -283,92 +313,6 @@ class Gateway:
                 path = self._weights.path(weights)
                 self._servers[name] = EmbeddedServer.shared(path, context_tokens=context_tokens)
             return self._servers[name]
-
-
-class Endpoint:
-    """One model behind LiteLLM, as a `ChatModel` whose every failure is a `CallFailed`."""
-
-    def __init__(self, target: Target, model: str) -> None:
-        self._target = target
-        self._model = model
-
-    async def complete(self, request: ChatRequest) -> ChatReply:
-        """Ask without streaming."""
-        try:
-            response = await _litellm().acompletion(**self._arguments(request))
-            choice = response.choices[0]
-            text, calls = choice.message.content or "", choice.message.tool_calls
-            told = usage(response)
-            return reply(self._model, text, calls, choice.finish_reason, told, logprobs(choice))
-        except Exception as error:  # noqa: BLE001 - LiteLLM raises anything, IndexError included
-            failed = describe(error, self._target)
-        raise failed
-
-    async def stream(self, request: ChatRequest) -> AsyncIterator[str | ChatReply]:
-        """Ask, and yield the text as it comes."""
-        arguments = self._arguments(request)
-        # Without this option endpoints tell no usage at the end of a stream.
-        arguments |= {"stream": True, "stream_options": {"include_usage": True}}
-        pieces: list[str] = []
-        tokens: list[TokenLogprobs] = []
-        calls_tools = False
-        try:
-            response = await _litellm().acompletion(**arguments)
-            try:
-                async for chunk in response:
-                    if not chunk.choices:
-                        continue
-                    delta = chunk.choices[0].delta
-                    calls_tools |= bool(delta.tool_calls)
-                    tokens += logprobs(chunk.choices[0])
-                    if delta.content:
-                        pieces.append(delta.content)
-                        yield delta.content
-            finally:
-                await response.aclose()
-            whole = self._streamed(response, "".join(pieces), calls_tools)
-            whole = replace(whole, logprobs=tuple(tokens))
-        except CallFailed as error:
-            failed = error
-        except Exception as error:  # noqa: BLE001 - as above
-            failed = describe(error, self._target)
-        else:
-            yield whole
-            return
-        raise failed
-
-    def _arguments(self, request: ChatRequest) -> dict[str, Any]:
-        target = self._target
-        arguments = {
-            "model": self._model,
-            "timeout": HTTP_TIMEOUT_S,
-            "num_retries": 0,
-            "max_retries": 0,
-            # Some models take no temperature or stop; what must not be lost is in the settings.
-            "drop_params": True,
-            # Offered tools are never on an MCP server of LiteLLM's; looking needs its extra `mcp`.
-            "_skip_mcp_handler": True,
-            **parameters(request, target.settings),
-        }
-        if target.api_base is not None:
-            arguments["api_base"] = target.api_base
-        if target.api_key is not None:
-            arguments["api_key"] = target.api_key
-        return arguments
-
-    def _streamed(self, response: Any, text: str, calls_tools: bool) -> ChatReply:
-        """Return what was streamed as one reply.
-
-        LiteLLM ends every stream with a finish reason and a usage, and makes them up where the
-        endpoint sent none; `received_finish_reason` and the raw chunks are what it sent.
-        """
-        if response.received_finish_reason is None:
-            raise broken_off(self._target) if text else unreadable(self._target, "no events")
-        told = next((u for chunk in reversed(response.chunks) if (u := usage(chunk))), None)
-        calls = None
-        if calls_tools:
-            calls = _litellm().stream_chunk_builder(response.chunks).choices[0].message.tool_calls
-        return reply(self._model, text, calls, response.received_finish_reason, told)
 
 
 def _target(name: str, settings: ModelSettings) -> Target:
@@ -382,40 +326,3 @@ def _target(name: str, settings: ModelSettings) -> Target:
     if key is None and settings.api_base is not None:
         key = NO_KEY
     return Target(name, settings, settings.api_base, key)
-
-
-@lru_cache(maxsize=1)
-def _litellm() -> Any:
-    """Import LiteLLM, offline and quiet: no price map, no headers file, no .env, no banners."""
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
-    os.environ["LITELLM_DISABLE_BUG_REPORT_LINK"] = "true"
-    os.environ["LITELLM_MODE"] = "PRODUCTION"
-    os.environ.setdefault("LITELLM_LOG", "CRITICAL")
-    import litellm
-
-    litellm.suppress_debug_info = True
-    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    # What both load at their first calls would hold up the event loop for half a second.
-    importlib.import_module("openai.resources.chat")
-    prompt = [{"role": "user", "content": "x"}]
-    litellm.completion(model="openai/none", messages=prompt, mock_response="x")
-    list(litellm.completion(model="openai/none", messages=prompt, mock_response="x", stream=True))
-    return litellm
-
-
-async def _close_clients(loop: asyncio.AbstractEventLoop) -> None:
-    """Close the HTTP clients that LiteLLM keeps for `loop`, process-wide, for up to an hour.
-
-    Only the last gateway on a loop does so, because gateways share them.
-    """
-    cache = _litellm().in_memory_llm_clients_cache
-    suffix = f"-{id(loop)}"
-    for key in [key for key in cache.cache_dict if key.endswith(suffix)]:
-        client = cache.cache_dict.pop(key)
-        cache.ttl_dict.pop(key, None)
-        close = getattr(client, "aclose", None) or getattr(client, "close", None)
-        if close is not None:
-            with suppress(OSError, RuntimeError):
-                await close()

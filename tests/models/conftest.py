@@ -75,9 +75,14 @@ def serve() -> Iterator[Callable[..., OpenAIServer]]:
         yield lambda *script: stack.enter_context(OpenAIServer(*script))
 
 
-@pytest.fixture
-async def connect(tmp_path: Path) -> AsyncIterator[Callable[..., Gateway]]:
-    """Make a gateway whose model `main` is at a server; settings may be given."""
+@pytest.fixture(params=[False, True], ids=["litellm", "direct"])
+async def connect(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[Callable[..., Gateway]]:
+    """Make a gateway whose model `main` is at a server; settings may be given.
+
+    It asks through LiteLLM, and in a second run of the test without it.
+    """
     gateways = []
 
     def make(
@@ -88,6 +93,7 @@ async def connect(tmp_path: Path) -> AsyncIterator[Callable[..., Gateway]]:
     ) -> Gateway:
         where = {"api_base": server.url} if server else {}
         values = {"model": "hosted_vllm/tiny", "retries": 0, "price": PRICE, **where, **settings}
+        values = {"direct": request.param and "api_base" in values, **values}
         gateway = Gateway(
             {"main": ModelSettings(**values)},
             prices=PriceBook(),
