@@ -157,6 +157,10 @@ class ModelSettings(EndpointSettings):
     failures: int = Field(default=3, ge=1, le=100)
     """A deployment that fails so often in a row is left alone for `cooldown_s`."""
     cooldown_s: float = Field(default=5.0, gt=0)
+    cache_s: float = Field(default=0.0, ge=0)
+    """The answer to exactly the same request is given again for so long; 0: never."""
+    cache_scope: Literal["user", "tenant"] = "user"
+    """Among whose requests."""
     daily_usd: Decimal | None = Field(default=None, ge=0)
     """What all calls of it may cost in a day (UTC)."""
 

@@ -74,7 +74,8 @@ class TokenLogprobs:
 class ChatReply:
     """What a model answered, what it used and how long it took.
 
-    `deployment` is the name of the endpoint that answered. `logprobs` has one entry per token, and
+    `deployment` is the name of the endpoint that answered; `cached`: it answered the same before,
+    and was not asked again. `logprobs` has one entry per token, and
     none where the endpoint told none.
     """
 
@@ -87,6 +88,7 @@ class ChatReply:
     attempts: int = 1
     logprobs: tuple[TokenLogprobs, ...] = ()
     deployment: str = ""
+    cached: bool = False
 
 
 class ChatModel(Protocol):

@@ -25,7 +25,8 @@ from ..model_settings import (
     ModelSettings,
     model_name,
 )
-from ..values import Meter
+from ..values import Meter, Scope
+from .answers import Answers, request_key
 from .attempts import Call
 from .breaker import Breaker
 from .chat import ChatModel, ChatReply, ChatRequest
@@ -71,6 +72,7 @@ class Gateway:
         self._weights = Weights(cache_dir)
         self._replacements = dict(replacements or {})
         self._pools: dict[tuple[str, str], Pool] = {}
+        self._answers: dict[str, Answers] = {}
         self._watch = Watch()
         self._servers: dict[str, EmbeddedServer] = {}
         self._starting = threading.Lock()
@@ -154,8 +156,12 @@ class Gateway:
         *,
         meter: Meter,
         on_text: Callable[[str], None] | None = None,
+        scope: Scope | None = None,
     ) -> ChatReply:
         """Return the whole reply; with `on_text` it is streamed and each piece handed over.
+
+        `scope` is whose call it is: where the model's settings say so, the answer to the same
+        request of the same user is given again, at no cost.
 
         The reply's `latency_s` counts from asking to the end, its `cost_usd` covers all attempts.
         A deployment that fails is followed by another, and when all did by the model's `fallback`;
@@ -170,13 +176,28 @@ class Gateway:
             InvalidInput: it refused this request, such as one that is too long.
             ConfigurationError: address, key, weights or provider are missing or wrong.
         """
-        async with aclosing(self._pieces(model, request, meter, on_text is not None)) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, ChatReply):
-                    return piece
-                if on_text is not None:
-                    on_text(piece)
-        raise AssertionError("a call ends with a reply or an error")
+
+        async def ask() -> ChatReply:
+            streamed = on_text is not None
+            async with aclosing(self._pieces(model, request, meter, streamed)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, ChatReply):
+                        return piece
+                    if on_text is not None:
+                        on_text(piece)
+            raise AssertionError("a call ends with a reply or an error")
+
+        settings, name = self.settings(model), model_name(model)
+        if scope is None or not settings.cache_s or request.temperature:
+            return await ask()
+        answers = self._answers.setdefault(name, Answers(settings.cache_s))
+        whose = (scope.tenant, scope.user if settings.cache_scope == "user" else "")
+        which = (settings.model, settings.api_base or "")
+        key = request_key([*whose, *which], replace(request, timeout_s=None))
+        reply = await answers.once(key, ask)
+        if reply.cached and on_text is not None:
+            on_text(reply.text)
+        return reply
 
     def stream(
         self, model: ModelChoice, request: ChatRequest, *, meter: Meter

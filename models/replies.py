@@ -7,7 +7,6 @@ is what it would have cost.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import threading
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 from ..codec import from_json, to_json
 from ..model_settings import ModelChoice, model_name
+from .answers import request_key
 from .chat import ChatReply, ChatRequest
 from .journal import Journal, OnText
 
@@ -39,7 +39,7 @@ class Replies:
         """Return what was answered to this request, or None."""
         with self._lock:
             row = self._connection.execute(
-                "SELECT reply FROM replies WHERE key = ?", (_key(model, request),)
+                "SELECT reply FROM replies WHERE key = ?", (request_key([model], request),)
             ).fetchone()
         return None if row is None else from_json(ChatReply, json.loads(row[0]))
 
@@ -48,7 +48,8 @@ class Replies:
         text = json.dumps(to_json(reply, ChatReply))
         with self._lock:
             self._connection.execute(
-                "INSERT OR REPLACE INTO replies VALUES (?, ?)", (_key(model, request), text)
+                "INSERT OR REPLACE INTO replies VALUES (?, ?)",
+                (request_key([model], request), text),
             )
 
     def close(self) -> None:
@@ -94,8 +95,3 @@ class KnownReplies:
             self.saved_s += reply.latency_s
         self.replies.append(reply)
         return reply
-
-
-def _key(model: str, request: ChatRequest) -> str:
-    text = json.dumps([model, to_json(request, ChatRequest)], sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

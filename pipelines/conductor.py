@@ -251,7 +251,12 @@ class Conductor:
             )
 
         context = RunContext(
-            run_id=claim.run_id, log=log, gateway=self._gateway, meter=meter, stored=stored
+            run_id=claim.run_id,
+            scope=claim.scope,
+            log=log,
+            gateway=self._gateway,
+            meter=meter,
+            stored=stored,
         )
         return Turn(
             run_id=claim.run_id,

@@ -21,7 +21,7 @@ from ..model_settings import ModelChoice, model_name
 from ..models.chat import ChatReply, ChatRequest
 from ..models.gateway import Gateway
 from ..models.journal import Journal, OnText
-from ..values import Meter, Reservation, Step, StepEnded, StepStarted, Usage
+from ..values import Meter, Reservation, Scope, Step, StepEnded, StepStarted, Usage
 from .runlog import RunLog
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ class RunContext:
     """
 
     run_id: str
+    scope: Scope
     log: RunLog
     gateway: Gateway
     meter: Callable[[str, str | None], Meter]
@@ -94,7 +95,9 @@ class RunJournal:
         started = time.perf_counter()
         tally = _Tally(self._run.meter(_step_of_turn(step.key), step.agent))
         try:
-            reply = await self._run.gateway.ask(model, request, meter=tally, on_text=on_text)
+            reply = await self._run.gateway.ask(
+                model, request, meter=tally, on_text=on_text, scope=self._run.scope
+            )
         except BaseException as error:
             self._fail(replace(step, usage=tally.usage), started, error)
             raise
