@@ -12,6 +12,7 @@ import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
 
 from platformdirs import user_cache_dir
 from pydantic import (
@@ -117,6 +118,20 @@ class LimitSettings(Section):
     """A run whose process shows no sign of life for this long is taken over by another."""
 
 
+class TelemetrySettings(Section):
+    """What is told to a collector of traces, and the form of the log."""
+
+    otlp_endpoint: str | None = None
+    """Where spans go by OTLP over HTTP: `http://127.0.0.1:4318/v1/traces`; None: nowhere."""
+    headers_env: str | None = None
+    """The environment variable that holds headers for it: `name=value,name=value`."""
+    content: bool = False
+    """Send queries and answers too."""
+    service: str = "callboard"
+    logs: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+
+
 class UiSettings(Section):
     """The app of `callboard ui`."""
 
@@ -149,6 +164,7 @@ class Settings(BaseSettings):
     memory: MemorySettings = MemorySettings()
     refiner: RefinerSettings = RefinerSettings()
     limits: LimitSettings = LimitSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     ui: UiSettings = UiSettings()
 
     @field_validator("models", mode="after")
@@ -180,6 +196,14 @@ class Settings(BaseSettings):
         for name in self.models:
             self._check_fallbacks(name)
         return self
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must not be shown: keys that the environment holds, and passwords."""
+        served = [one for model in self.models.values() for one in model.served().values()]
+        names = {*(one.api_key_env for one in served), self.telemetry.headers_env}
+        values = [os.environ.get(name or "", "") for name in names]
+        values.append(urlsplit(self.database_url).password or "")
+        return tuple(dict.fromkeys(value for value in values if value))
 
     def _check_fallbacks(self, name: str) -> None:
         chain = [name]

@@ -7,13 +7,14 @@ it; a model that lists none is served by one, at its own `api_base`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from .errors import ConfigurationError
+from .redaction import redact
 
 EMBEDDED = "embedded/"
 """What a model string begins with whose weights run in the process."""
@@ -122,6 +123,11 @@ class EndpointSettings(Section):
     tokens_in_flight: int | None = Field(default=None, ge=1)
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show the address without a password that it may hold."""
+        for name, value in super().__repr_args__():
+            yield name, redact(value) if name == "api_base" and value is not None else value
 
 
 class DeploymentSettings(EndpointSettings):

@@ -193,7 +193,8 @@ class Agent(BaseModel):
             raise ValueError("'model' and 'endpoint' are both set; remove one of them")
         if self.endpoint and self.endpoint.embedded:
             raise ValueError("an 'endpoint' can't be embedded; set 'model' for a configured one")
-        if self.endpoint and "@" in (self.endpoint.api_base or ""):
+        served = self.endpoint.served().values() if self.endpoint else ()
+        if any("@" in (one.api_base or "") for one in served):
             raise ValueError(
                 "the api_base of the 'endpoint' holds a name or password that all would see; "
                 "put the key into an environment variable, and name it as api_key_env"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..errors import CallboardError, ConfigurationError
+from ..redaction import redact
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -107,7 +108,7 @@ def _model_check(name: str, model: ModelSettings, settings: Settings) -> Check:
 
 
 def _endpoint(model: ModelSettings) -> str:
-    where = f" at {model.api_base}" if model.api_base else ""
+    where = f" at {redact(model.api_base)}" if model.api_base else ""
     how = f", key in {model.api_key_env}" if model.api_key else ", no key"
     return f"{model.model}{where}{how}"
 

@@ -19,12 +19,11 @@ from ..errors import (
     TimedOut,
 )
 from ..model_settings import ModelSettings
+from ..redaction import redact
 
 WORDS_LIMIT = 300
 """Characters of an endpoint's own words that are repeated in a message."""
 
-_SECRETS = re.compile(r"(?i)\b(bearer\s+)?(sk|pk|gsk|xai|key|hf)[-_][\w-]{6,}|\bbearer\s+\S+")
-_USERINFO = re.compile(r"//[^/@\s]+@")
 _JSON_MESSAGE = re.compile(r'"message":\s*"((?:[^"\\]|\\.)*)"')
 _TOO_LONG = re.compile(r"(?i)context.{0,20}(length|window|size)|prompt is too long|too many tokens")
 _MAYBE_PAID = frozenset({408, 502, 504, 524})
@@ -72,15 +71,12 @@ class Target:
     api_key: str | None
 
     def __str__(self) -> str:
-        where = f" at {_USERINFO.sub('//***@', self.api_base)}" if self.api_base else ""
+        where = f" at {redact(self.api_base)}" if self.api_base else ""
         return f"Model {self.name!r} ({self.settings.model}{where})"
 
     def scrubbed(self, text: str) -> str:
         """Return `text` without keys, on one line, of a length that suits a message."""
-        if self.api_key:
-            text = text.replace(self.api_key, "***")
-        text = _USERINFO.sub("//***@", _SECRETS.sub("***", text))
-        text = " ".join(text.split())
+        text = " ".join(redact(text, (self.api_key or "",)).split())
         return text if len(text) <= WORDS_LIMIT else text[:WORDS_LIMIT] + "..."
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ..agents.registry import Registry
@@ -29,6 +30,9 @@ from .journal import RunContext, RunJournal
 from .order import HISTORY, Order
 from .runlog import RunLog
 from .turn import Services, Turn, build_graph
+
+if TYPE_CHECKING:
+    from .telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +59,7 @@ class Conductor:
         services: Services,
         limits: LimitSettings,
         allowance: Allowance,
+        telemetry: Telemetry | None,
     ) -> None:
         self._store = store
         self._gateway = gateway
@@ -62,6 +67,7 @@ class Conductor:
         self._services = services
         self._limits = limits
         self._allowance = allowance
+        self._telemetry = telemetry
         self._owner = uuid4().hex
         self._graph = build_graph()
         self._running: dict[str, _Running] = {}
@@ -183,7 +189,10 @@ class Conductor:
 
     async def _carry(self, claim: Claim, order: Order, stored: dict[str, Step], sent: str) -> None:
         """Carry one run to its end; a run that was taken over is let go."""
-        log = RunLog(self._store, claim, lambda _: self._written(claim.run_id))
+        watcher = self._telemetry.run(claim, order.query) if self._telemetry else None
+        log = RunLog(self._store, claim, lambda _: self._written(claim.run_id), watcher)
+        started = time.perf_counter()
+        end = None
         try:
             end = await self._turn(claim, order, stored, sent, log)
             await log.flush(
@@ -198,6 +207,17 @@ class Conductor:
             await log.flush(end=end, events=[Done(status=end.status, error=end.error)])
         finally:
             await log.close()
+            _log.info(
+                "Run ended",
+                extra={
+                    "run_id": claim.run_id,
+                    "tenant": claim.scope.tenant,
+                    "user": claim.scope.user,
+                    "session": claim.scope.session,
+                    "status": end.status if end else "left",
+                    "latency_s": round(time.perf_counter() - started, 3),
+                },
+            )
 
     async def _turn(
         self, claim: Claim, order: Order, stored: dict[str, Step], sent: str, log: RunLog

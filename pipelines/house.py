@@ -19,6 +19,7 @@ from uuid import uuid4
 from ..agents.registry import Registry
 from ..codec import from_json
 from ..config import RouterSettings, Settings
+from ..errors import ConfigurationError
 from ..models.gateway import Gateway
 from ..models.journal import UnrecordedJournal
 from ..models.prices import PriceBook
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from ..models.measure import Throughput
     from .conductor import Conductor
     from .remembering import MemoryDesk
+    from .telemetry import Telemetry
 
 
 LAST = 300
@@ -106,6 +108,7 @@ class House:
         self._archive: Archive | None = None
         self._recall: Recall | None = None
         self._conductor: Conductor | None = None
+        self._telemetry: Telemetry | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     async def route(self, scope: Scope, order: Order) -> Decision:
@@ -317,6 +320,8 @@ class House:
         if self._router is not None:
             await self._router.close()
         await self.gateway.close()
+        if self._telemetry is not None:
+            await asyncio.to_thread(self._telemetry.close)
 
     async def _ready_encoder(self) -> Encoder:
         if self._encoder is None:
@@ -371,6 +376,8 @@ class House:
         from .conductor import Conductor
         from .turn import Services
 
+        if settings.telemetry.otlp_endpoint is not None:
+            self._telemetry = await asyncio.to_thread(_telemetry, settings)
         encoder = await self._ready_encoder()
         archive, recall = await self._ready_memory()
         return Conductor(
@@ -396,6 +403,7 @@ class House:
             ),
             limits=settings.limits,
             allowance=self._allowance,
+            telemetry=self._telemetry,
         )
 
 
@@ -413,6 +421,17 @@ def _allowance(settings: Settings) -> Allowance:
         },
         allow_unpriced=limits.allow_unpriced,
     )
+
+
+def _telemetry(settings: Settings) -> Telemetry:
+    try:
+        from .telemetry import Telemetry
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"[telemetry] otlp_endpoint is set, and the package {error.name!r} is not installed. "
+            "Install it with: pip install 'callboard[telemetry]'"
+        ) from error
+    return Telemetry(settings.telemetry, settings.secrets())
 
 
 def _policy(name: str, encoder: str) -> TierPolicy:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ..errors import StoreError
 from ..store.booking import Booking
@@ -47,16 +48,35 @@ class _Notes:
         )
 
 
+class Watcher(Protocol):
+    """Is told what a run does."""
+
+    def step(self, step: Step) -> None:
+        """Hear of a step that begins or ends."""
+
+    def end(self, end: RunEnd | None) -> None:
+        """Hear of the end of the run; None: it is left to another process."""
+
+
 class RunLog:
     """Writes one run's record, and is the `Books` of its meters. Used on the Board's loop only.
 
-    `written` is called with the number of the last event after each commit.
+    `written` is called with the number of the last event after each commit; `watcher` hears of
+    the steps at once.
     """
 
-    def __init__(self, store: Store, claim: Claim, written: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        claim: Claim,
+        written: Callable[[int], None],
+        watcher: Watcher | None = None,
+    ) -> None:
         self._store = store
         self._claim = claim
         self._written = written
+        self._watcher = watcher
+        self._ended: RunEnd | None = None
         self._notes = _Notes()
         self._writing = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
@@ -71,6 +91,8 @@ class RunLog:
         """Note something; it is written with the next flush, within a moment."""
         if step is not None:
             self._notes.steps[step.key] = step
+            if self._watcher is not None:
+                self._watcher.step(step)
         if event is not None:
             self._note(event)
         self._notes.decision = decision or self._notes.decision
@@ -113,6 +135,8 @@ class RunLog:
             await asyncio.gather(self._timer, return_exceptions=True)
         async with self._writing:
             notes, self._notes = self._notes, _Notes()
+        if self._watcher is not None:
+            self._watcher.end(self._ended)
         for booking in notes.bookings:
             with suppress(StoreError):
                 await self._store.book(booking)
@@ -136,6 +160,7 @@ class RunLog:
             except StoreError:
                 self._notes = notes.before(self._notes)
                 raise
+        self._ended = notes.end or self._ended
         self._written(seq)
 
     def _write_soon(self) -> None:

@@ -15,12 +15,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
-PURE = {"values", "records", "errors", "codec", "config", "model_settings"}
+PURE = {"values", "records", "errors", "codec", "config", "model_settings", "redaction"}
 """The modules at the root that every room may import."""
 
 ROOMS = {path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"}
 
 HEAVY = {
+    "aiohttp",
     "alembic",
     "altair",
     "dateparser",
@@ -30,6 +31,8 @@ HEAVY = {
     "matplotlib",
     "onnx",
     "onnxruntime",
+    "openinference",
+    "opentelemetry",
     "pandas",
     "pint",
     "scipy",
@@ -47,8 +50,10 @@ HEAVY = {
 """Libraries that are imported where they are used, so that the face and `--help` stay quick."""
 
 HEAVY_AT_THE_TOP = {
+    "models.direct": {"aiohttp"},
     "app.ui": {"altair", "streamlit"},
     "store": {"alembic", "sqlalchemy"},
+    "pipelines.telemetry": {"openinference", "opentelemetry"},
     "pipelines.turn": {"langgraph"},
     "pipelines.training.network": {"torch"},
     "pipelines.training.ppo": {"torch"},

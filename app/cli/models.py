@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import ConfigurationError
+from ...redaction import redact
 from .terminal import AsJson, dollars, emit, err, open_board, show, tell
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
         {
             "name": name,
             "model": model.model,
-            "api_base": model.api_base,
+            "api_base": model.api_base and redact(model.api_base),
             "state": states[name].state,
             "detail": states[name].detail,
             "fix": states[name].fix,

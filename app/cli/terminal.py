@@ -32,8 +32,12 @@ def open_board(ctx: typer.Context, **overrides: Any) -> Board:
         StoreError: the database can't be used.
     """
     from ...board import Board
+    from ...config import load_settings
+    from ..logs import log_to_stderr
 
-    return Board.from_config(ctx.obj, recover=False, **overrides)
+    settings = load_settings(ctx.obj, **overrides)
+    log_to_stderr(settings)
+    return Board(settings, recover=False)
 
 
 def out() -> Console:

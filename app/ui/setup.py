@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
@@ -14,6 +13,7 @@ import streamlit as st
 from ...board import Board
 from ...errors import CallboardError
 from ...model_settings import ONLY, PriceSettings
+from ...redaction import redact
 from ..readiness import database_check, model_checks
 from ..views import money_text, time_text
 from .prose import literal
@@ -27,7 +27,6 @@ LIBRARIES = (
     "SQLAlchemy",
     "streamlit",
 )
-_PASSWORD = re.compile(r"//[^/@]*@")
 HEALTH = {"closed": "well", "open": "left alone after failures", "half_open": "being tried again"}
 STATES = {"ok": "ready", "warn": "not ready", "bad": "wrong"}
 
@@ -71,7 +70,7 @@ def _draw_models(board: Board) -> None:
             {
                 "Name": name,
                 "Model": model.model,
-                "Address": _PASSWORD.sub("//***@", model.api_base or "-"),
+                "Address": redact(model.api_base or "-"),
                 "Key": _key(model.api_key_env),
                 "Price": _price(model.price),
                 "Set up": f"{STATES[ready[name].state]}: {ready[name].detail}",
@@ -106,7 +105,7 @@ def _draw_deployments(board: Board) -> None:
             {
                 "Model": one.model,
                 "Deployment": one.name,
-                "Address": _PASSWORD.sub("//***@", one.api_base or "-"),
+                "Address": redact(one.api_base or "-"),
                 "State": "drained" if one.draining else HEALTH[one.health],
                 "In flight": f"{one.requests} requests, {one.tokens} tokens",
                 "Last failure": one.last_failure or "-",

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ...board import Board
+from ...config import load_settings
 from ...errors import CallboardError
+from ..logs import log_to_stderr
 
 LOCAL = "local"
 
@@ -34,7 +36,9 @@ class Visitor:
 @st.cache_resource(show_spinner="Opening the board")
 def the_board() -> Board:
     """Return the Board that all pages and visitors share; what runs goes on without them."""
-    board = Board.from_config()
+    settings = load_settings()
+    log_to_stderr(settings)
+    board = Board(settings)
     atexit.register(board.close)
     return board
 
