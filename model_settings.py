@@ -136,6 +136,12 @@ class DeploymentSettings(EndpointSettings):
     name: str = Field(min_length=1, max_length=64)
     model: str | None = Field(default=None, min_length=1)
 
+    def adapted(self, adapter: str) -> DeploymentSettings:
+        """Return the deployment as it serves an adapter."""
+        if self.model is None:
+            return self
+        return self.model_copy(update={"model": _beside(self.model, adapter)})
+
 
 class ModelSettings(EndpointSettings):
     """One model by a name of ours (`main`, `small`, ...): `[models.main]`.
@@ -223,10 +229,7 @@ class ModelSettings(EndpointSettings):
 
     def adapted(self, adapter: str) -> ModelSettings:
         """Return the settings of an adapter of this model."""
-        deployments = tuple(
-            one.model_copy(update={"model": _beside(one.model, adapter)}) if one.model else one
-            for one in self.deployments
-        )
+        deployments = tuple(one.adapted(adapter) for one in self.deployments)
         model = _beside(self.model, adapter)
         return self.model_copy(update={"model": model, "deployments": deployments, "adapters": ()})
 

@@ -21,9 +21,9 @@ def _nothing() -> None:
 class Deployment:
     """One endpoint of the model that is called `model`. `connect` returns what asks it.
 
-    `draining`: it gets no new calls. `own_prices`: its replies state their cost themselves, because
-    no price is known for them. `opened` is called when its breaker opens. Adapters of one model
-    share the breaker and the load of its deployments.
+    `own_prices`: its replies state their cost themselves, because no price is known for them.
+    `opened` is called when its breaker opens. Adapters of one model share the breaker and the load
+    of its deployments.
     """
 
     model: str
@@ -35,8 +35,12 @@ class Deployment:
     load: Load
     own_prices: bool = False
     opened: Callable[[], None] = _nothing
-    draining: bool = field(default=False)
     last_failure: str = field(default="")
+
+    @property
+    def draining(self) -> bool:
+        """Whether it gets no new calls."""
+        return self.load.draining
 
     @property
     def weight(self) -> float:
@@ -72,21 +76,24 @@ class Deployment:
 class Lease:
     """The leave to make one call at a deployment, which ends exactly once."""
 
-    def __init__(self, deployment: Deployment, tokens: int, ended: Callable[[], None]) -> None:
+    def __init__(
+        self, deployment: Deployment, tokens: int, prompt_tokens: int, ended: Callable[[], None]
+    ) -> None:
         self.deployment = deployment
         self._tokens = tokens
+        self._prompt_tokens = prompt_tokens
         self._told = ended
         self._open = True
         self._reading = True
         self._began = time.monotonic()
         self._entered = deployment.breaker.enter()
-        deployment.load.enter(tokens)
+        deployment.load.enter(tokens, prompt_tokens)
 
     def began(self) -> None:
         """Note that the answer has begun: the prompt is read."""
         if self._reading:
             self._reading = False
-            self.deployment.load.read(self._tokens, time.monotonic() - self._began)
+            self.deployment.load.read(self._prompt_tokens, time.monotonic() - self._began)
 
     def answered(self) -> None:
         """End it: the deployment did its work."""
@@ -117,7 +124,7 @@ class Lease:
         was_open, self._open = self._open, False
         if was_open:
             if self._reading:
-                self.deployment.load.read(self._tokens, None)
+                self.deployment.load.read(self._prompt_tokens, None)
             self.deployment.load.leave(self._tokens)
             self._told()
         return was_open

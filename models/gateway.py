@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from ..errors import ConfigurationError, UnknownName, nearest
+from ..errors import ConfigurationError, InvalidInput, UnknownName, nearest
 from ..model_settings import (
     OPENAI_COMPATIBLE,
     DeploymentSettings,
@@ -132,14 +132,31 @@ class Gateway:
         return pool
 
     def add(self, model: str, deployment: DeploymentSettings) -> None:
-        """Let a deployment take calls of a model from now on, in this process.
+        """Let a deployment take calls of a model and of its adapters, in this process.
 
         Raises:
             UnknownName: no model has this name.
-            InvalidInput: it has a deployment of this name.
+            InvalidInput: it has a deployment of this name, or is an adapter.
         """
-        at = self.settings(model).at(deployment)
-        self.pool(model).add(self._deployment(model, deployment.name, at, None))
+        self._refuse_adapter(model)
+        pool = self.pool(model)
+        pool.add(self._deployment(model, deployment.name, pool.settings.at(deployment), None))
+        for name in pool.settings.adapters:
+            adapted = self.pool(f"{model}:{name}")
+            at = adapted.settings.at(deployment.adapted(name))
+            adapted.add(self._deployment(adapted.name, deployment.name, at, pool))
+
+    async def drain(self, model: str, deployment: str) -> None:
+        """Give a deployment of a model no new calls, wait for those that it has, and forget it.
+
+        Raises:
+            UnknownName: no model has this name, or it has no deployment of this one.
+            InvalidInput: the model is an adapter.
+        """
+        self._refuse_adapter(model)
+        drained = await self.pool(model).drain(deployment)
+        for name in self.settings(model).adapters:
+            self.pool(f"{model}:{name}").forget(drained)
 
     async def prepare(self) -> None:
         """Import what calls need, which takes seconds; the first call would wait for it."""
@@ -259,6 +276,14 @@ class Gateway:
         base, _, adapter = name.rpartition(":")
         there = self._models.get(base)
         return base if there is not None and adapter in there.adapters else None
+
+    def _refuse_adapter(self, model: str) -> None:
+        base = self._adapted(model)
+        if base is not None:
+            raise InvalidInput(
+                f"{model!r} is an adapter and has no servers of its own. Name {base!r}, whose "
+                "servers it is on."
+            )
 
     def _chain(self, model: ModelChoice) -> list[Pool]:
         """Return the deployments of a model, of its fallback, of that one's, and so on."""

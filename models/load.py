@@ -18,7 +18,8 @@ FORGET = 0.1
 class Load:
     """Requests and tokens in flight, and those of the last minute. Used on one event loop.
 
-    A call that is larger than a limit on tokens goes when it is alone.
+    A call that is larger than a limit on tokens goes when it is alone. `draining`: no new call is
+    to go there.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Load:
         self.tokens = 0
         self.pending_tokens = 0
         self.read_s = READ_S
+        self.draining = False
 
     def free(self, tokens: int) -> bool:
         """Tell whether a call of so many tokens may go now."""
@@ -62,19 +64,19 @@ class Load:
         """Return for how many seconds more the endpoint wants no calls."""
         return max(0.0, self._paused_until - self._clock())
 
-    def enter(self, tokens: int) -> None:
-        """Count a call that goes."""
+    def enter(self, tokens: int, prompt_tokens: int) -> None:
+        """Count a call that goes; `prompt_tokens` of its tokens are to be read."""
         self.requests += 1
         self.tokens += tokens
-        self.pending_tokens += tokens
+        self.pending_tokens += prompt_tokens
         if self._settings.requests_per_minute or self._settings.tokens_per_minute:
             self._minute.append((self._clock(), tokens))
             self._minute_tokens += tokens
 
-    def read(self, tokens: int, took_s: float | None) -> None:
+    def read(self, prompt_tokens: int, took_s: float | None) -> None:
         """Count a prompt that is read, and learn from the time to the first token; None: unread."""
         ahead = self.pending_tokens
-        self.pending_tokens -= tokens
+        self.pending_tokens -= prompt_tokens
         if took_s is not None:
             # What waited with it was read too; a prefix that was known makes the estimate smaller.
             self.read_s += FORGET * (took_s / max(ahead, 1) - self.read_s)

@@ -58,7 +58,8 @@ class Pool:
                 fresh = [one for one in open_now if one.name not in tried] or open_now
                 free = [one for one in fresh if one.load.free(tokens)]
                 if free:
-                    return Lease(self._chosen(request, free), tokens, self._changed.set)
+                    chosen = self._chosen(request, free)
+                    return Lease(chosen, tokens, tokens - request.max_tokens, self._changed.set)
                 self._refuse_long_waits(fresh, within_s)
                 self._changed.clear()
                 with suppress(TimeoutError):
@@ -92,8 +93,8 @@ class Pool:
         self._deployments[deployment.name] = deployment
         self._changed.set()
 
-    async def drain(self, name: str) -> None:
-        """Give a deployment no new calls, wait for those that it has, and forget it.
+    async def drain(self, name: str) -> Deployment:
+        """Give a deployment no new calls, wait for those that it has, and forget it; return it.
 
         Raises:
             UnknownName: there is none of this name.
@@ -103,11 +104,18 @@ class Pool:
             raise UnknownName(
                 f"Model {self.name!r} has no deployment {name!r}{nearest(name, self._deployments)}"
             )
-        deployment.draining = True
+        deployment.load.draining = True
         while deployment.load.requests:
             self._changed.clear()
             await self._changed.wait()
-        if self._deployments.get(name) is deployment:
+        self.forget(deployment)
+        return deployment
+
+    def forget(self, deployment: Deployment) -> None:
+        """Forget a deployment that was drained, unless another of its name has come."""
+        name = deployment.name
+        there = self._deployments.get(name)
+        if there is not None and there.load is deployment.load:
             del self._deployments[name]
             self._placement.leave(name)
 

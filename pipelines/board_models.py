@@ -63,11 +63,11 @@ class BoardModels:
         return house.loop.wait(_states(house))
 
     async def add(self, model: str, deployment: DeploymentSettings) -> None:
-        """Let a deployment take calls of a model from now on.
+        """Let a deployment take calls of a model, and of its adapters, from now on.
 
         Raises:
             UnknownName: no model has this name.
-            InvalidInput: it has a deployment of this name.
+            InvalidInput: it has a deployment of this name, or is an adapter.
         """
         house = self._house()
         await house.loop.wait_async(_add(house, model, deployment))
@@ -82,14 +82,15 @@ class BoardModels:
 
         Raises:
             UnknownName: no model, or no deployment of it, has this name.
+            InvalidInput: the model is an adapter, and has none of its own.
         """
         house = self._house()
-        await house.loop.wait_async(house.gateway.pool(model).drain(deployment))
+        await house.loop.wait_async(house.gateway.drain(model, deployment))
 
     def drain_sync(self, model: str, deployment: str) -> None:
         """`drain`, for code that is not async."""
         house = self._house()
-        house.loop.wait(house.gateway.pool(model).drain(deployment))
+        house.loop.wait(house.gateway.drain(model, deployment))
 
 
 async def _states(house: House) -> tuple[DeploymentState, ...]:

@@ -24,7 +24,7 @@ from ..store.allowance import Allowance
 from ..store.claims import Claim
 from ..store.engine import Store
 from ..store.runs import RunEnd
-from ..values import AnswerDelta, Done, Event, Meter, Scope, Step
+from ..values import AnswerDelta, Done, Event, Exchange, Meter, Scope, Step
 from .answering import Answer, AnswerStream
 from .journal import RunContext, RunJournal
 from .order import HISTORY, Order
@@ -256,7 +256,9 @@ class Conductor:
         log: RunLog,
         started: float,
     ) -> Turn:
-        history = await self._store.call(self._store.runs.exchanges, claim.scope, limit=HISTORY)
+        history: tuple[Exchange, ...] = ()
+        if claim.scope.session is not None and order.history is None:
+            history = await self._store.call(self._store.runs.exchanges, claim.scope, limit=HISTORY)
         snapshot = await self._store.call(self._registry.snapshot, claim.scope)
 
         def meter(step: str, agent: str | None) -> Meter:

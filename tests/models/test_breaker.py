@@ -89,7 +89,7 @@ def test_a_limit_lets_in_what_fits(limits, fits, clock):
     load = Load(ModelSettings(model="openai/x", **limits), clock=clock)
     entered = 0
     while entered < 9 and load.free(100):
-        load.enter(100)
+        load.enter(100, 50)
         entered += 1
     assert entered == fits
 
@@ -98,7 +98,7 @@ def test_a_call_that_ends_makes_room_and_a_minute_that_passes_too(clock):
     load = Load(
         ModelSettings(model="openai/x", requests_in_flight=1, tokens_per_minute=100), clock=clock
     )
-    load.enter(80)
+    load.enter(80, 50)
     load.leave(80)
     assert load.free(20)
     assert not load.free(21)
@@ -110,7 +110,7 @@ def test_a_call_that_ends_makes_room_and_a_minute_that_passes_too(clock):
 def test_a_call_that_is_larger_than_the_limit_goes_alone(clock):
     load = Load(ModelSettings(model="openai/x", tokens_in_flight=100), clock=clock)
     assert load.free(5000)
-    load.enter(10)
+    load.enter(10, 5)
     assert not load.free(5000)
 
 

@@ -258,6 +258,35 @@ async def test_a_call_that_ends_makes_room_for_an_adapter_of_its_server(
     assert server.peak == 1
 
 
+async def test_deployments_are_drained_and_added_with_their_adapters(
+    serve, gateway_of, meter, request_for
+):
+    first, second = serve("First."), serve("Second.")
+    main = ModelSettings(
+        model="hosted_vllm/base",
+        price=PRICE,
+        retries=0,
+        adapters=("legal",),
+        deployments=(DeploymentSettings(name="first", api_base=first.url),),
+    )
+    gateway = gateway_of(main=main, **{"main:legal": main.adapted("legal")})
+    with pytest.raises(InvalidInput, match="is an adapter and has no servers of its own"):
+        await gateway.drain("main:legal", "first")
+    with pytest.raises(InvalidInput, match="Name 'main'"):
+        gateway.add("main:legal", DeploymentSettings(name="second", api_base=second.url))
+    gateway.add(
+        "main",
+        DeploymentSettings(name="second", api_base=second.url, model="hosted_vllm/other"),
+    )
+    await gateway.drain("main", "first")
+    for name, served in (("main", "other"), ("main:legal", "legal")):
+        assert [one.name for one in gateway.pool(name).deployments] == ["second"]
+        reply = await gateway.ask(name, request_for(), meter=meter)
+        assert reply.text == "Second."
+        assert second.requests[-1]["model"] == served
+    assert first.requests == []
+
+
 async def test_a_model_whose_name_looks_like_an_adapter_has_a_health_of_its_own(
     serve, gateway_of, meter, request_for
 ):
