@@ -33,6 +33,8 @@ _LOOKALIKES = str.maketrans(
 )
 _ENCODED = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 
+_AT_WORD = r"\b"
+
 _CUED = Nearness(0.5, 0.1)
 _BARE = Nearness(0.55, 0.15)
 _NEIGHBOUR = Nearness(0.45, 0.1)
@@ -103,18 +105,20 @@ def is_order(text: str) -> bool:
     if not is_code and patterns.role.search(unicodedata.normalize("NFKC", text)):
         return True
     # Letters that look like Latin ones may also be what they are.
-    as_written = patterns.sentence.search(" ".join(text.casefold().split()))
-    if as_written or patterns.sentence.search(seen) or patterns.heading.fullmatch(seen):
+    forms = {seen, " ".join(text.casefold().split())}
+    if any(map(patterns.sentence.search, forms)) or patterns.heading.fullmatch(seen):
         return True
     return _encoded(text)
 
 
 def _skeleton(text: str) -> str:
     """The text as a reader sees it: compatible forms, lookalike letters and gaps made plain."""
-    plain = unicodedata.normalize("NFKC", text)
-    plain = "".join(c for c in plain if unicodedata.category(c) != "Cf").casefold()
-    if not plain.isascii() and re.search(r"[a-z]", plain):
-        plain = plain.translate(_LOOKALIKES)
+    plain = text.casefold()
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKC", text)
+        plain = "".join(c for c in plain if unicodedata.category(c) != "Cf").casefold()
+        if not plain.isascii() and re.search(r"[a-z]", plain):
+            plain = plain.translate(_LOOKALIKES)
     return " ".join(plain.replace("’", "'").split())
 
 
@@ -136,7 +140,12 @@ def _patterns() -> _Patterns:
     data = yaml.safe_load(text)
 
     def compiled(key: str, flags: int = 0) -> re.Pattern[str]:
-        joined = "|".join(data[key])
+        # Dozens of patterns begin where a word begins: the other places are passed over at once.
+        at_word = [pattern for pattern in data[key] if pattern.startswith(_AT_WORD)]
+        anywhere = [pattern for pattern in data[key] if not pattern.startswith(_AT_WORD)]
+        if at_word:
+            anywhere.append(rf"{_AT_WORD}(?=\w)(?:{'|'.join(at_word)})")
+        joined = "|".join(anywhere)
         for name, words in data["words"].items():
             joined = joined.replace(f"<{name}>", words)
         return re.compile(joined, flags)

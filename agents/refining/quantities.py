@@ -55,7 +55,8 @@ _SMALL_WORDS = "|".join(sorted(_SMALL, key=len, reverse=True))
 _WORDS = rf"(?:{'|'.join(_TENS)})(?:-(?:{_SMALL_WORDS}))?|{_SMALL_WORDS}"
 _PATTERN = re.compile(
     rf"""
-    (?<!\d)(?P<year>\d{{4}})-(?P<month>\d{{1,2}})-(?P<day>\d{{1,2}})(?!\d)
+    (?=[\d€$£¥−-]|\b[a-z])  # no other place is tried in all ways
+    (?: (?<!\d)(?P<year>\d{{4}})-(?P<month>\d{{1,2}})-(?P<day>\d{{1,2}})(?!\d)
     | (?<![\d.])(?P<day2>\d{{1,2}})\.(?P<month2>\d{{1,2}})\.(?P<year2>\d{{4}})(?!\d)
     | (?<![\d.,:])(?P<day3>\d{{1,2}})(?:st|nd|rd|th|\.)?{_SPACE}+(?:of{_SPACE}+)?
         (?P<month3>{_MONTHS})\b(?:\.?,?{_SPACE}+(?P<year3>\d{{4}})(?![\d:]|[.,]\d))?
@@ -71,6 +72,7 @@ _PATTERN = re.compile(
         (?:(?:st|nd|rd|th)\b|{_SPACE}?(?P<scale>hundred|thousand|million|billion|(?-i:k|K|M|bn))\b)?
         (?:{_SPACE}?(?P<suffix>%|€|\$|£|(?:percent|pct|prozent|euros?|eur|dollars?|usd|pounds?|gbp
             |chf|yen|jpy|kr|sek)\b))?
+    )
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import base64
+import re
+from importlib.resources import files
 
 import pytest
+import yaml
 
 from callboard.agents.refining.injection import is_order, orders, visible
 from callboard.agents.sentences import pieces
@@ -50,6 +53,19 @@ def test_text_that_addresses_the_assistant_is_found(text: str) -> None:
 )
 def test_what_a_user_is_told_is_left_alone(text: str) -> None:
     assert not is_order(text)
+
+
+def test_what_is_tried_only_where_a_word_begins_begins_there() -> None:
+    """Entries that begin with a word's border share it: each way to match one must have it."""
+    text = files("callboard.agents.refining").joinpath("prompts/orders.yaml").read_text("utf-8")
+    data = yaml.safe_load(text)
+    for pattern in (*data["sentences"], *data["cues"]):
+        depth, top = 0, [""]
+        for part in re.findall(r"\\.|\[[^\]]*\]|.", pattern):
+            depth += (part == "(") - (part == ")")
+            top = [*top, ""] if part == "|" and not depth else [*top[:-1], top[-1] + part]
+        if pattern.startswith(r"\b"):
+            assert all(way.startswith(r"\b") for way in top)
 
 
 def test_what_follows_a_heading_belongs_to_it_up_to_an_empty_line() -> None:
