@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _MONEY = frozenset(("EUR", "USD", "GBP", "CHF", "JPY", "SEK"))
 _FAMILIES = {"weekday": "date", "month": "date", "number": "count"}
@@ -93,8 +94,12 @@ class Question:
         return family(dimension) in self.families
 
 
+@lru_cache(maxsize=64)
 def question_of(query: str) -> Question:
-    """Read a query, in English or German; others ask for nothing that is known."""
+    """Read a query, in English or German; others ask for nothing that is known.
+
+    Remembered, because each pair of answers is compared in its light.
+    """
     plain = query.replace("’", "'")
     asked = (families for pattern, families in _ASKED if pattern.search(plain))
     return Question(

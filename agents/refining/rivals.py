@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, TypeAlias
 
 from ...search.encoder import Encoder
 from ..sentences import stems
 from .claims import Claim, other_subject, overlap
-from .contrasts import apart, subjects, verdict
+from .contrasts import Verdict, apart, subjects, verdict
 from .facts import Fact
-from .measures import Measure, is_calendar
+from .measures import Measure
 from .question import Question, family, question_of
 
 RivalKind = Literal["number", "date", "polarity", "name"]
@@ -61,6 +62,20 @@ class Rival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """A sentence by its number, and what it says that the other answer does not confirm.
+
+    `names` come with their stems; `verdict` only where the question is closed.
+    """
+
+    number: int
+    claim: Claim
+    measures: Sequence[Measure]
+    names: Sequence[tuple[Fact, frozenset[str]]]
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
     left: int
     right: int
@@ -76,19 +91,19 @@ def rivals(
 ) -> list[Rival]:
     """Return what differs between two answers to one query, the most alike first. Blocks."""
     question = question_of(query)
-    candidates = [
-        candidate
-        for left in range(len(ours))
-        for right in range(len(theirs))
-        if (candidate := _candidate(left, right, ours, theirs, question, query))
-    ][:_MOST_PAIRS]
+    lefts = _sides(ours, theirs, question, query)
+    rights = _sides(theirs, ours, question, query)
+    pairs = (
+        _candidate(left, right, ours, theirs, question, query) for left in lefts for right in rights
+    )
+    candidates = list(islice(filter(None, pairs), _MOST_PAIRS))
+    if not candidates:
+        return []
     texts = list(
         dict.fromkeys(
             (query, *(text for each in candidates for text in (*each.masked, *each.subjects)))
         )
     )
-    if not candidates:
-        return []
     vectors = dict(zip(texts, encoder.encode(texts), strict=True))
     found = []
     for each in candidates:
@@ -119,23 +134,43 @@ def _enough(needed: _Least, alike: float, answering: float) -> bool:
     )
 
 
+def _sides(
+    answer: Sequence[Claim], other: Sequence[Claim], question: Question, query: str
+) -> list[_Side]:
+    told = [measure for claim in other for measure in claim.measures]
+    return [
+        _Side(
+            number=number,
+            claim=claim,
+            measures=[
+                mine
+                for mine in claim.measures
+                if not any(_same_sort(mine, yours) and mine.agrees(yours) for yours in told)
+            ],
+            names=[each for each in claim.names if not any(o.facts.holds(each[0]) for o in other)],
+            verdict=verdict(claim.piece.quote, query) if question.closed else None,
+        )
+        for number, claim in enumerate(answer)
+    ]
+
+
 def _candidate(
-    left: int,
-    right: int,
+    left: _Side,
+    right: _Side,
     ours: Sequence[Claim],
     theirs: Sequence[Claim],
     question: Question,
     query: str,
 ) -> _Candidate | None:
-    one, other = ours[left], theirs[right]
-    if overlap(one, other) >= _SAME_WORDS and other_subject(one, other):
-        return None
     difference = (
-        _other_value(one, other, ours, theirs, question)
-        or _other_name(one, other, ours, theirs, question, query)
-        or _other_verdict(one, other, question, query)
+        _other_value(left, right, ours, theirs, question)
+        or _other_name(left, right, ours, theirs, question, query)
+        or _other_verdict(left, right)
     )
     if difference is None:
+        return None
+    one, other = left.claim, right.claim
+    if overlap(one, other) >= _SAME_WORDS and other_subject(one, other):
         return None
     kind, values, needed = difference
     quotes = one.piece.quote, other.piece.quote
@@ -148,8 +183,8 @@ def _candidate(
     if question.several:
         needed = _SEVERAL
     return _Candidate(
-        left=left,
-        right=right,
+        left=left.number,
+        right=right.number,
         kind=kind,
         values=values,
         masked=masked,
@@ -162,16 +197,16 @@ _Difference: TypeAlias = tuple[RivalKind, tuple[str, str], _Least]
 
 
 def _other_value(
-    one: Claim,
-    other: Claim,
+    left: _Side,
+    right: _Side,
     ours: Sequence[Claim],
     theirs: Sequence[Claim],
     question: Question,
 ) -> _Difference | None:
     pairs = [
         (mine, yours)
-        for mine in _unconfirmed(one, theirs)
-        for yours in _unconfirmed(other, ours)
+        for mine in left.measures
+        for yours in right.measures
         if _comparable(mine, yours, question) and not mine.agrees(yours)
     ]
     families = {family(mine.dimension) for mine, _ in pairs}
@@ -179,7 +214,7 @@ def _other_value(
     # Where two things differ, one of them says what the other is about.
     if not pairs or len(families) > 1 or len(sorts) > 1:
         return None
-    if all(_foreign_names(*side) for side in ((one, theirs), (other, ours))):
+    if left.names and right.names:
         return None
     mine, yours = pairs[-1]
     kind: RivalKind = "date" if family(mine.dimension) in ("date", "time") else "number"
@@ -192,27 +227,26 @@ def _other_value(
 
 
 def _other_name(
-    one: Claim,
-    other: Claim,
+    left: _Side,
+    right: _Side,
     ours: Sequence[Claim],
     theirs: Sequence[Claim],
     question: Question,
     query: str,
 ) -> _Difference | None:
+    if not (question.name and left.names and right.names):
+        return None
     asked = stems(query)
-    left, right = _foreign_names(one, theirs), _foreign_names(other, ours)
-    left = [name for name in left if not stems(name.text) <= asked]
-    right = [name for name in right if not stems(name.text) <= asked]
-    if not question.name or not 0 < len(left) <= 2 or not 0 < len(right) <= 2:
+    mine = [name for name, own in left.names if not own <= asked]
+    yours = [name for name, own in right.names if not own <= asked]
+    if not 0 < len(mine) <= 2 or not 0 < len(yours) <= 2:
         return None
-    only = len(left) == len(right) == 1 and _are_short(ours, theirs)
-    return "name", (left[0].text, right[0].text), _ONLY_NAME if only else _ASKED_NAME
+    only = len(mine) == len(yours) == 1 and _are_short(ours, theirs)
+    return "name", (mine[0].text, yours[0].text), _ONLY_NAME if only else _ASKED_NAME
 
 
-def _other_verdict(one: Claim, other: Claim, question: Question, query: str) -> _Difference | None:
-    if not question.closed:
-        return None
-    ours, theirs = verdict(one.piece.quote, query), verdict(other.piece.quote, query)
+def _other_verdict(left: _Side, right: _Side) -> _Difference | None:
+    ours, theirs = left.verdict, right.verdict
     if ours is None or theirs is None or ours.says_yes == theirs.says_yes:
         return None
     values = ("yes", "no") if ours.says_yes else ("no", "yes")
@@ -227,15 +261,6 @@ def _comparable(mine: Measure, yours: Measure, question: Question) -> bool:
     return mine.comparable(yours) or (alike and (exact or counts))
 
 
-def _unconfirmed(claim: Claim, others: Sequence[Claim]) -> list[Measure]:
-    told = [measure for other in others for measure in other.measures]
-    return [
-        mine
-        for mine in claim.measures
-        if not any(_same_sort(mine, yours) and mine.agrees(yours) for yours in told)
-    ]
-
-
 def _same_sort(mine: Measure, yours: Measure) -> bool:
     return family(mine.dimension) == family(yours.dimension)
 
@@ -247,14 +272,6 @@ def _measured(answer: Sequence[Claim], asked: str) -> int:
 
 def _are_short(ours: Sequence[Claim], theirs: Sequence[Claim]) -> bool:
     return max(len(ours), len(theirs)) <= _SHORT
-
-
-def _foreign_names(claim: Claim, others: Sequence[Claim]) -> list[Fact]:
-    return [
-        name
-        for name, _ in claim.names
-        if not is_calendar(name.text) and not any(other.facts.holds(name) for other in others)
-    ]
 
 
 def _masked(text: str, value: str) -> str:
