@@ -17,6 +17,8 @@ import yaml
 from ...search.encoder import Encoder, Vectors
 
 _NEAREST = 2
+_REMEMBERED = 1024
+"""Sentences; some are said in many turns."""
 _SORTS = (
     ("injected.yaml", "orders"),
     ("harmless.yaml", "harmless"),
@@ -49,20 +51,33 @@ class Sense:
 
 
 class Senses:
-    """Tells the sense of sentences. May be used from any thread."""
+    """Tells the sense of sentences and remembers the last. May be used from any thread."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
+        self._known: dict[str, Sense] = {}
+        self._keeping = Lock()
 
     def of(self, texts: Iterable[str]) -> Mapping[str, Sense]:
         """Return the sense of each text. Blocks; the first call of all takes about a second."""
-        told = list(dict.fromkeys(texts))
-        if not told:
-            return {}
-        vectors = self._encoder.encode(told)
+        told = dict.fromkeys(texts)
+        found = {text: sense for text in told if (sense := self._known.get(text))}
+        if new := [text for text in told if text not in found]:
+            found |= self._encoded(new)
+            self._keep({text: found[text] for text in new})
+        return found
+
+    def _keep(self, senses: Mapping[str, Sense]) -> None:
+        with self._keeping:
+            self._known |= senses
+            while len(self._known) > _REMEMBERED:
+                del self._known[next(iter(self._known))]
+
+    def _encoded(self, texts: Sequence[str]) -> Mapping[str, Sense]:
+        vectors = self._encoder.encode(texts)
         orders, harmless, useless, useful = (vectors @ bank.T for bank in _banks(self._encoder))
         near = zip(_nearness(orders, harmless), _nearness(useless, useful), strict=True)
-        return {text: Sense(*both) for text, both in zip(told, near, strict=True)}
+        return {text: Sense(*both) for text, both in zip(texts, near, strict=True)}
 
 
 def _banks(encoder: Encoder) -> Sequence[Vectors]:

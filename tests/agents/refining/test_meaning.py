@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import pytest
 
 from callboard.agents.refining.conflicts import conflicts
@@ -10,7 +13,7 @@ from callboard.agents.refining.facts import facts_of
 from callboard.agents.refining.injection import orders
 from callboard.agents.refining.substance import is_useless
 from callboard.agents.sentences import pieces
-from callboard.search.encoder import Encoder
+from callboard.search.encoder import Encoder, Vectors
 
 
 def kinds(encoder: Encoder, query: str, one: str, other: str) -> list[str]:
@@ -111,6 +114,29 @@ def test_imperatives_for_the_user_stay(encoder: Encoder, text: str) -> None:
     parts = pieces(text)
     senses = Senses(encoder).of(piece.quote for piece in parts)
     assert not any(orders(parts, senses))
+
+
+class CountingEncoder:
+    """Counts the texts that another one encodes."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.name = encoder.name
+        self.count = 0
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        self.count += len(texts)
+        return self._encoder.encode(texts)
+
+
+def test_a_sentence_that_was_read_before_is_not_encoded_again(encoder: Encoder) -> None:
+    counting = CountingEncoder(encoder)
+    senses = Senses(cast(Encoder, counting))
+    first = senses.of(["It rains.", "It snows."])
+    counting.count = 0
+    again = senses.of(["It snows.", "It rains.", "It rains.", "It hails."])
+    assert counting.count == 1
+    assert {text: again[text] for text in first} == first
 
 
 def test_after_a_forged_end_nothing_of_the_answer_is_believed() -> None:
