@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import snowballstemmer  # type: ignore[import-untyped]
 
@@ -55,13 +55,16 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 """Words of English and German that say nothing about the matter."""
 
 
+PieceKind: TypeAlias = Literal["sentence", "item", "block"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
     """A sentence, list item or block. `gap` is the white space that stood before it."""
 
     gap: str
     text: str
-    kind: Literal["sentence", "item", "block"] = "sentence"
+    kind: PieceKind = "sentence"
 
     @property
     def quote(self) -> str:
@@ -91,9 +94,9 @@ def join(kept: Iterable[Piece]) -> str:
     return "".join(piece.gap + piece.text for piece in kept).strip()
 
 
-def _chunks(text: str) -> list[tuple[str, Literal["sentence", "item", "block"]]]:
+def _chunks(text: str) -> list[tuple[str, PieceKind]]:
     """Return lines with their line breaks; lines that belong together as one block."""
-    chunks: list[tuple[str, Literal["sentence", "item", "block"]]] = []
+    chunks: list[tuple[str, PieceKind]] = []
     fence = ""
     block: list[str] = []
     for line in _lines(text):

@@ -11,11 +11,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ..sentences import Piece, coverage, join, pieces, stems, words
 from .claims import Claim, claims_of
 from .conflicts import contradicts
-from .facts import Facts, facts_of
+from .facts import Facts, facts_of, together
 from .injection import is_order
 from .polarity import denied
 from .substance import is_useless
@@ -45,22 +46,23 @@ class Audit:
 
 
 def audit(
-    written: str, *, answers: Sequence[Piece], query: str, agents: Sequence[str], rules: str
+    written: str, *, answers: Sequence[Piece], asked: Facts, agents: Sequence[str], rules: str
 ) -> Audit:
-    """Check `written` against the pieces of the answers and the query.
+    """Check `written` against the pieces of the answers and the facts of the query, `asked`.
 
     `agents` are names that the text may say; `rules` is the prompt, which it must not repeat.
     """
     parts = tuple(_unnumbered(piece) for piece in pieces(written))
-    sources = facts_of([*answers, *pieces(query), Piece(gap="\n", text=", ".join(agents))])
+    told = claims_of(answers)
+    named = facts_of([Piece(gap="\n", text=", ".join(agents))])
+    sources = together([*(claim.facts for claim in told), asked, named])
     length = sum(len(piece.text) for piece in answers)
     if reason := _unusable(parts, sources, int(1.5 * length) + _MIN_LENGTH, rules):
         return Audit(discarded=reason)
     kept, dropped = [], []
-    told = claims_of(answers)
-    denials = frozenset(word for source in answers for word in denied(source.quote))
+    denials = frozenset(word for source in told for word in denied(source.signs))
     for claim in claims_of(parts):
-        new_denial = (words_denied := denied(claim.piece.quote)) and not words_denied & denials
+        new_denial = (words_denied := denied(claim.signs)) and not words_denied & denials
         if new_denial or _is_bad(claim, told, sources):
             dropped.append(claim.piece.quote)
         else:
@@ -94,8 +96,7 @@ def _unusable(parts: Sequence[Piece], sources: Facts, max_length: int, rules: st
         return "it repeats instructions to the assistant"
     if is_useless(parts, sources):
         return "it refuses to answer"
-    told = _runs(words(rules), _LEAK)
-    if not told.isdisjoint(_runs(said, _LEAK)):
+    if not _rules(rules).isdisjoint(_runs(said, _LEAK)):
         return "it repeats the rules it was given"
     return None
 
@@ -104,6 +105,11 @@ def _repeats(parts: Sequence[Piece], said: Sequence[str]) -> bool:
     most = max(Counter(piece.quote.casefold() for piece in parts).values(), default=0)
     count = len(said) - _RUN + 1
     return most > 2 or (count > _RUN and len(_runs(said, _RUN)) < 0.7 * count)
+
+
+@lru_cache(maxsize=4)
+def _rules(text: str) -> frozenset[tuple[str, ...]]:
+    return frozenset(_runs(words(text), _LEAK))
 
 
 def _runs(said: Sequence[str], length: int) -> set[tuple[str, ...]]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
-from ..sentences import Piece, stems
+from ..sentences import Piece, PieceKind, stems
 from .facts import Fact, Facts, facts_of, masked
 from .measures import Measure, is_calendar, measures
-from .polarity import aligned
-from .quantities import quantities
+from .polarity import Signs, aligned, signs_of
+from .quantities import Quantity, quantities
 
 _PREPOSITIONS = frozenset(("in", "on", "for", "during", "at", "per"))
 _PRONOUN = re.compile(r"^(?:it|they|this|that|these|those|he|she|we)\b", re.IGNORECASE)
+_NO_WORD = ("#", frozenset[str]())
+_LONG = 1000
+"""Characters of a piece that is not remembered: a claim takes a hundred times its text's memory."""
 _TOKEN = re.compile(r"#|\w+(?:['’]\w+)*")
 
 
@@ -24,17 +28,18 @@ class Claim:
 
     `words` has # for quantities and names; `topic` are the stems without quantities; `context` are
     those of the query where the sentence leaves its subject open; `clause` marks what follows a
-    semicolon; `names` come with their stems.
+    semicolon; `words` and `names` come with their stems.
     """
 
     piece: Piece
     facts: Facts
-    words: tuple[str, ...]
+    words: tuple[tuple[str, frozenset[str]], ...]
     topic: frozenset[str]
     context: frozenset[str]
     clause: bool
     names: tuple[tuple[Fact, frozenset[str]], ...]
     measures: tuple[Measure, ...]
+    signs: Signs
 
 
 def claims_of(parts: Sequence[Piece], context: frozenset[str] = frozenset()) -> list[Claim]:
@@ -42,33 +47,47 @@ def claims_of(parts: Sequence[Piece], context: frozenset[str] = frozenset()) -> 
     claims = []
     clause = False
     for piece in parts:
-        claims.append(_claim(piece, context, clause))
+        read = _claim if len(piece.text) > _LONG else _recent_claim
+        claim = read(piece.text, piece.kind)
+        # "It takes five days": what "it" is stands in the query.
+        is_open = context and (clause or not claim.topic or _PRONOUN.match(piece.quote))
+        known = context if is_open else frozenset[str]()
+        claims.append(replace(claim, piece=piece, context=known, clause=clause))
         clause = piece.text.endswith(";")
     return claims
 
 
-def _claim(piece: Piece, context: frozenset[str], clause: bool) -> Claim:
+def _claim(text: str, kind: PieceKind) -> Claim:
+    """Return the claim of a piece that stands alone."""
+    piece = Piece(gap="", text=text, kind=kind)
     facts = facts_of([piece])
-    bare = _bare(piece.quote, facts)
-    names = [fact for fact in facts.stated if fact.kind != "quantity" and fact.kind != "link"]
-    topic = stems(bare).union(*(stems(fact.text) for fact in names if fact.kind == "name"))
-    # "It takes five days": what "it" is stands in the query.
-    is_open = clause or not topic or _PRONOUN.match(piece.quote)
+    plain = masked(piece.quote)
+    counted = quantities(plain)
+    bare = _bare(piece.quote, counted, facts)
+    named = [
+        (fact, stems(fact.text)) for fact in facts.stated if fact.kind not in ("quantity", "link")
+    ]
     return Claim(
         piece=piece,
         facts=facts,
-        words=tuple(_TOKEN.findall(bare.casefold())),
-        topic=topic,
-        context=context if is_open else frozenset(),
-        clause=clause,
-        names=tuple((fact, stems(fact.text)) for fact in names if not is_calendar(fact.text)),
-        measures=measures(masked(piece.quote)),
+        words=tuple((word, stems(word)) for word in _TOKEN.findall(bare.casefold())),
+        topic=stems(bare).union(*(own for fact, own in named if fact.kind == "name")),
+        context=frozenset(),
+        clause=False,
+        names=tuple((fact, own) for fact, own in named if not is_calendar(fact.text)),
+        measures=measures(plain, counted),
+        signs=signs_of(piece.quote),
     )
 
 
-def _bare(text: str, facts: Facts) -> str:
+# Merging asks for each sentence again and again: of the answers, of what the model made of them,
+# and of the text that is checked at last.
+_recent_claim = lru_cache(maxsize=1024)(_claim)
+
+
+def _bare(text: str, counted: Sequence[Quantity], facts: Facts) -> str:
     """Return `text` with # for each quantity and name."""
-    for quantity in reversed(quantities(masked(text))):
+    for quantity in reversed(counted):
         text = f"{text[: quantity.start]} # {text[quantity.end :]}"
     for fact in facts.stated:
         if fact.kind != "quantity" and not is_calendar(fact.text):
@@ -118,14 +137,14 @@ def other_subject(one: Claim, other: Claim) -> bool:
 
 def _qualifiers(claim: Claim, other: Claim) -> dict[str, str]:
     found: dict[str, str] = {}
-    first = next((word for word in claim.words if word == "#" or stems(word)), "#")
+    first, own = next((each for each in claim.words if each[0] == "#" or each[1]), _NO_WORD)
     known = other.topic | other.context if other.clause else other.topic
-    if not stems(first) <= known:
+    if not own <= known:
         found[""] = first
-    for before, word in pairwise(claim.words):
-        own = stems(word) - other.topic
-        if before in _PREPOSITIONS and own:
+    for (before, former), (word, own) in pairwise(claim.words):
+        is_known = own <= other.topic
+        if before in _PREPOSITIONS and not is_known:
             found[before] = word
-        elif stems(before) - other.topic and stems(word) and not own:
+        elif own and is_known and not former <= other.topic:
             found[word] = before
     return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..sentences import Piece, coverage, join, pieces
 from .claims import Claim, claims_of
 from .conflicts import Conflict, contradicts
-from .facts import Facts, facts_of
+from .facts import Facts, together
 
 _MIN_COVERAGE = 0.7
 _SAME = 0.85
@@ -83,7 +83,7 @@ def complete(
     appended: list[Appended] = []
     for answer in answers:
         now = claims_of(pieces("\n\n".join(shown)))
-        held = facts_of(claim.piece for claim in now)
+        held = together(claim.facts for claim in now)
         lost = [claim.piece for claim in claims_of(answer.parts) if is_lost(claim, now, held)]
         if not lost:
             continue
@@ -99,7 +99,8 @@ def holds_little(kept: Sequence[Piece], answers: Sequence[Answer]) -> bool:
 
     One sentence picked out of an answer may be what that answer ordered the model to say.
     """
-    now, held = claims_of(kept), facts_of(kept)
+    now = claims_of(kept)
+    held = together(claim.facts for claim in now)
     told = [claim for answer in answers for claim in claims_of(answer.parts)]
     return sum(is_lost(claim, now, held) for claim in told) > _MAX_LOST * len(told)
 

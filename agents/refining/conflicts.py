@@ -169,7 +169,7 @@ def _compare(
     left, right = _own_measures(one, theirs), _own_measures(other, ours)
     rivals = [(mine, yours) for mine in left for yours in right if mine.comparable(yours)]
     alike = one.context or other.context or overlap(one, other) >= _SAME_POLARITY
-    if alike and not all(names) and (pair := opposed(one.piece.quote, other.piece.quote)):
+    if alike and not all(names) and (pair := opposed(one.signs, other.signs)):
         return "polarity", pair
     # Where two things differ, one of them says what the other is about: 4 in Oslo, 19 in Rome.
     if all(names) and not rivals and likeness(one, other) >= _SAME_NAME:

@@ -30,6 +30,10 @@ _QUOTE = re.compile(
     r"\"([^\"\n]{2,200})\"|[“„]([^”“\n]{2,200})[”“]|«([^»\n]{2,200})»|‘([^’\n]{2,200})’"
 )
 _TOKEN = re.compile(r"(?<!\w)[A-Za-z_]\w*(?:[-./]\w+)*")
+_MARKED = re.compile(r"[/@]|www\.", re.IGNORECASE)
+"""What stands in every link."""
+_NUMBERED = re.compile(r"[\d_A-Z](?:(?<=_)|(?<=[^\W\d]\d)|(?<=[^\W\d][-./]\d)|(?<=[a-z][A-Z]))")
+"""What stands in every identifier."""
 _IDENTIFYING = re.compile(r"[\d_]|[a-z][A-Z]")
 _CAPITAL = r"[^\W\d_a-zß-öø-ÿ][\w’'&]*(?:-[\w’']+)*"
 _NAME = re.compile(
@@ -70,27 +74,25 @@ class Facts:
 
 def facts_of(text: str | Iterable[Piece]) -> Facts:
     """Return the facts of a text, piece by piece, so that none reaches over two sentences."""
-    parts = pieces(text) if isinstance(text, str) else tuple(text)
-    stated: list[Fact] = []
-    held: set[str] = set()
-    for piece in parts:
-        found, more = _facts(piece)
-        stated += found
-        held |= more
-    whole = unicodedata.normalize("NFKC", "\n".join(piece.text for piece in parts))
+    return together(map(_facts, pieces(text) if isinstance(text, str) else text))
+
+
+def together(parts: Iterable[Facts]) -> Facts:
+    """Return the facts of a text whose pieces have the facts `parts`."""
+    told = tuple(parts)
     return Facts(
-        tuple(dict.fromkeys(stated)),
-        frozenset(held),
-        frozenset(words(whole)),
-        stems(whole),
-        _flat(whole),
+        tuple(dict.fromkeys(fact for part in told for fact in part.stated)),
+        frozenset[str]().union(*(part.held for part in told)),
+        frozenset[str]().union(*(part.words for part in told)),
+        frozenset[str]().union(*(part.stems for part in told)),
+        f" {' '.join(filter(None, (part.plain.strip() for part in told)))} ",
     )
 
 
-def _facts(piece: Piece) -> tuple[tuple[Fact, ...], frozenset[str]]:
-    text = unicodedata.normalize("NFKC", piece.text)
-    found = [Fact("link", _key(match[0]), match[0]) for match in _LINK.finditer(text)]
-    text = _LINK.sub(_blank, text)
+def _facts(piece: Piece) -> Facts:
+    whole = text = unicodedata.normalize("NFKC", piece.text)
+    found = [Fact("link", _key(link), link) for link in _links(text)]
+    text = _without_links(text)
     if piece.kind != "block":
         for match in (*_CODE.finditer(text), *_QUOTE.finditer(text)):
             written = next(group for group in match.groups() if group).strip()
@@ -104,7 +106,7 @@ def _facts(piece: Piece) -> tuple[tuple[Fact, ...], frozenset[str]]:
         if fact.kind == "identifier"
         for quantity in quantities(" ".join(re.findall(r"\d+", fact.text)))
     )
-    text = _TOKEN.sub(_blank_identifier, text)
+    text = _without_identifiers(text)
     for quantity in quantities(text):
         held.update((quantity.key, *quantity.weaker))
         if quantity.required:
@@ -112,10 +114,22 @@ def _facts(piece: Piece) -> tuple[tuple[Fact, ...], frozenset[str]]:
         text = f"{text[: quantity.start]}{'.' * len(quantity.text)}{text[quantity.end :]}"
     if piece.kind != "block":
         found += _names(BULLET.sub(_blank, text))
-    return tuple(fact for fact in found if fact.key), frozenset(held)
+    return Facts(
+        tuple(dict.fromkeys(fact for fact in found if fact.key)),
+        frozenset(held),
+        frozenset(words(whole)),
+        stems(whole),
+        _flat(whole),
+    )
+
+
+def _links(text: str) -> list[str]:
+    return [match[0] for match in _LINK.finditer(text)] if _MARKED.search(text) else []
 
 
 def _identifiers(text: str) -> list[str]:
+    if not _NUMBERED.search(text):
+        return []
     return [match[0] for match in _TOKEN.finditer(text) if _IDENTIFYING.search(match[0])]
 
 
@@ -136,7 +150,15 @@ def _names(text: str) -> list[Fact]:
 
 def masked(text: str) -> str:
     """Return `text` with links, code and identifiers blanked: what is left may be counted."""
-    return _TOKEN.sub(_blank_identifier, _CODE.sub(_blank, _LINK.sub(_blank, text)))
+    return _without_identifiers(_CODE.sub(_blank, _without_links(text)))
+
+
+def _without_links(text: str) -> str:
+    return _LINK.sub(_blank, text) if _MARKED.search(text) else text
+
+
+def _without_identifiers(text: str) -> str:
+    return _TOKEN.sub(_blank_identifier, text) if _NUMBERED.search(text) else text
 
 
 def _blank(match: re.Match[str]) -> str:

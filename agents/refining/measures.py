@@ -6,11 +6,12 @@ Days and weeks are one dimension and two weeks are 14 days; euros and dollars ar
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from ..sentences import STOP_WORDS, stem
-from .quantities import Quantity, quantities
+from .quantities import Quantity
 
 _UNITS: dict[str, tuple[str, Fraction]] = {
     spelling: (dimension, Fraction(factor))
@@ -85,9 +86,11 @@ class Measure:
         return all(a == b for a, b in zip(left, right, strict=True) if a and b)
 
 
-def measures(text: str) -> tuple[Measure, ...]:
-    """Return what is measured in `text`, from its end to its beginning; then days, months."""
-    found = quantities(text)
+def measures(text: str, found: Sequence[Quantity]) -> tuple[Measure, ...]:
+    """Return what is measured in `text`, whose quantities are `found`.
+
+    Goes from its end to its beginning; then come days and months.
+    """
     made: list[Measure] = []
     dimension, factor, begin, end = "", Fraction(1), -1, -1
     for quantity in reversed(found):

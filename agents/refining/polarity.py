@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TypeAlias
 
 from ..sentences import STOP_WORDS, stem
 
@@ -53,10 +54,13 @@ _COMMON = {
 _COMMON |= {"optional": "required", "voluntary": "required", "mandatory": "required"}
 
 
-def opposed(one: str, other: str) -> tuple[str, str] | None:
+Signs: TypeAlias = Mapping[str, tuple[bool, str]]
+"""Each content word's stem with True for affirmed, and how that is written."""
+
+
+def opposed(one: Signs, other: Signs) -> tuple[str, str] | None:
     """Return the words by which one sentence affirms what the other denies, or None."""
-    left, right = _signs(one), _signs(other)
-    for a, b, swap in ((left, right, False), (right, left, True)):
+    for a, b, swap in ((one, other, False), (other, one, True)):
         for word, (sign, written) in a.items():
             for counterpart, flip in ((word, False), *((base, True) for base in _bases(word))):
                 if counterpart in b and (b[counterpart][0] != sign) != flip:
@@ -65,9 +69,9 @@ def opposed(one: str, other: str) -> tuple[str, str] | None:
     return None
 
 
-def denied(text: str) -> frozenset[str]:
-    """Return the stems that a negation in `text` denies."""
-    return frozenset(word for word, (_, written) in _signs(text).items() if written[:4] == "not ")
+def denied(signs: Signs) -> frozenset[str]:
+    """Return the stems that a negation denies."""
+    return frozenset(word for word, (_, written) in signs.items() if written[:4] == "not ")
 
 
 def aligned(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
@@ -75,8 +79,8 @@ def aligned(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
     return frozenset(next((base for base in _bases(word) if base in other), word) for word in one)
 
 
-def _signs(text: str) -> Mapping[str, tuple[bool, str]]:
-    """Return each content word's stem with True for affirmed; what is both is left out."""
+def signs_of(text: str) -> Signs:
+    """Return what a sentence affirms and denies; what it does both is left out."""
     signs: dict[str, tuple[bool, str]] = {}
     both: set[str] = set()
     reach = 0

@@ -31,7 +31,7 @@ from .audit import audit
 from .composition import Answer, Appended, complete, holds_little, side_by_side
 from .conflicts import Conflict, conflicts
 from .exemplars import Senses
-from .facts import facts_of
+from .facts import Facts, facts_of
 from .injection import orders, visible
 from .substance import is_useless
 
@@ -66,8 +66,9 @@ class Refined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Material:
-    """The answers, ready to be merged."""
+    """The answers, ready to be merged, and what the query states."""
 
+    asked: Facts
     answers: tuple[Answer, ...]
     conflicts: tuple[Conflict, ...]
     withheld: tuple[Withheld, ...]
@@ -137,7 +138,7 @@ class Refiner:
             return _refined(
                 material, "side_by_side", "The model's text was discarded: it is cut off"
             )
-        return await asyncio.to_thread(_checked, reply.text, query, material)
+        return await asyncio.to_thread(_checked, reply.text, material)
 
     def _request(self, query: str, material: _Material) -> tuple[ChatRequest | None, str]:
         """Return what to ask the model, or None and why it is not asked."""
@@ -193,6 +194,7 @@ def _prepare(
     left_out = useless if len(useless) < len(answers) else empty
     kept_answers = tuple(answer for answer in answers if answer not in left_out)
     return _Material(
+        asked=asked,
         answers=kept_answers,
         conflicts=conflicts(
             [(answer.agent, answer.parts) for answer in kept_answers], query, wishes, encoder
@@ -202,12 +204,12 @@ def _prepare(
     )
 
 
-def _checked(written: str, query: str, material: _Material) -> Refined:
+def _checked(written: str, material: _Material) -> Refined:
     """Return the model's text with its faults mended, or the answers side by side."""
     verdict = audit(
         visible(written)[0],
         answers=[piece for answer in material.answers for piece in answer.parts],
-        query=query,
+        asked=material.asked,
         agents=[answer.agent for answer in material.answers],
         rules=_prompt()["system"],
     )
