@@ -114,7 +114,7 @@ class _WordHead:
 
 
 def _scores(words: Sequence[_WordHead], text: str) -> Vectors:
-    total: Vectors = np.sum([head.scores(text) for head in words], axis=0)
+    total: Vectors = sum((head.scores(text) for head in words), start=np.zeros((), np.float32))
     return total
 
 

@@ -7,7 +7,7 @@ all: an approximate index and the words of the query say who may be near.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
@@ -18,6 +18,7 @@ from ...search.approximate import ApproximateIndex
 from ...search.encoder import Vectors
 from ...search.hits import Slots, top
 from ...search.lexical import LexicalIndex
+from .closeness import Closeness, closeness
 from .heads import Heads
 from .interaction import Interaction
 from .knowledge import Knowledge
@@ -32,8 +33,6 @@ _NEAR, _WORDED = 300, 100
 """Directions, and texts with words of the query, that say who may be near."""
 _KINDS = 3
 """Directions of an agent: its name, all that it says, all its examples."""
-_NEAREST = 3
-"""Examples whose mean counts: one may be a slip, all would hide that an agent has several uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +54,16 @@ class Match:
     agent: str
     relevance: float
     known: Knowledge = field(repr=False, compare=False)
+    closeness: Closeness = field(repr=False, compare=False)
 
-    def evidence(self, vector: Vectors) -> Evidence:
-        """Return what is nearest to a query's vector `(dim,)` in the agent."""
-        known = self.known
-        found = [
-            Evidence(kind, text, float(cosine))
-            for kind, texts, vectors in (
-                ("example", known.texts.examples, known.examples),
-                ("description", known.texts.phrases, known.phrases),
-            )
-            for text, cosine in zip(texts, vectors @ vector, strict=True)
-        ]
-        return max(found, key=lambda one: one.cosine)
+    @property
+    def evidence(self) -> Evidence:
+        """What is nearest to the query in the agent."""
+        texts, place = self.known.texts, self.closeness.place
+        examples = len(texts.examples)
+        if place < examples:
+            return Evidence("example", texts.examples[place], self.closeness.cosine)
+        return Evidence("description", texts.phrases[place - examples], self.closeness.cosine)
 
 
 class AgentIndex:
@@ -134,10 +130,28 @@ class AgentIndex:
         also: Collection[str] = (),
     ) -> list[Match]:
         """Return the agents that fit best, best first, at most `COMPARED` and those in `also`."""
+        (found,) = self.compare_all([query], heads=heads, exclude=exclude, also=[also])
+        return found
+
+    def compare_all(
+        self,
+        queries: Sequence[QueryViews],
+        *,
+        heads: Heads | None,
+        exclude: Collection[str],
+        also: Sequence[Collection[str]],
+    ) -> list[list[Match]]:
+        """Return the same for several queries, each with its own `also`."""
         with self._lock:
             if not self._known:
-                return []
-            return self._compare(query, heads, exclude, also)
+                return [[] for _ in queries]
+            if len(self._known) < LARGE:
+                return self._compare(queries, heads, exclude, also)
+            # Who may be near is another question for each of them.
+            return [
+                self._compare([query], heads, exclude, [names])[0]
+                for query, names in zip(queries, also, strict=True)
+            ]
 
     @property
     def due(self) -> bool:
@@ -150,100 +164,143 @@ class AgentIndex:
 
     def _compare(
         self,
-        query: QueryViews,
+        queries: Sequence[QueryViews],
         heads: Heads | None,
         exclude: Collection[str],
-        also: Collection[str],
-    ) -> list[Match]:
-        centred = query.mean - self._usual
-        words = self._words(query)
-        slots = self._first(centred, words, exclude, also)
-        names, said, taught = self._directions[:, slots] @ centred
+        also: Sequence[Collection[str]],
+    ) -> list[list[Match]]:
+        centred = np.array([query.mean for query in queries]) - self._usual
+        words = np.array([self._words(query) for query in queries])
+        wanted = [[self._slots.number(one) for one in some if one in self._slots] for some in also]
+        slots = self._first(centred, words, exclude, wanted)
+        names, said, taught = self._cosines(slots, centred)
+        meaning, spelled = self._ask_heads(slots, heads, queries)
         signals = Signals(
             name=names,
             said=said,
             taught=taught,
-            words=words[slots],
-            head_meaning=np.full(len(slots), np.nan, np.float32),
-            head_words=np.full(len(slots), np.nan, np.float32),
+            words=words[:, slots],
+            head_meaning=meaning,
+            head_words=spelled,
         )
-        if heads is not None:
-            self._ask_heads(signals, slots, heads, query)
-        places = top(first_scores(signals, self._examples[slots], self._weights), COMPARED)
-        wanted = {self._slots.number(name) for name in also if name in self._slots}
-        missing = np.flatnonzero(np.isin(slots, list(wanted)))
-        places += [int(place) for place in missing if place not in places]
-        chosen = np.array(places, np.int64)
-        return self._match(slots[chosen], signals.at(chosen), query, centred)
+        # In a small board all queries meet the same agents, and are compared together.
+        together: dict[tuple[int, ...], list[int]] = {}
+        for number, places in enumerate(self._second(signals, slots, wanted)):
+            together.setdefault(places, []).append(number)
+        found: list[list[Match]] = [[] for _ in queries]
+        for places, numbers in together.items():
+            asked, at = np.array(numbers, np.int64), np.array(places, np.int64)
+            matches = self._match(
+                slots[at], signals.at(asked, at), [queries[n] for n in numbers], centred[asked]
+            )
+            for number, some in zip(numbers, matches, strict=True):
+                found[number] = some
+        return found
 
     def _first(
-        self, centred: Vectors, words: Vectors, exclude: Collection[str], also: Collection[str]
+        self,
+        centred: Vectors,
+        words: Vectors,
+        exclude: Collection[str],
+        wanted: Sequence[Sequence[int]],
     ) -> NDArray[np.int64]:
         """Return the slots that the first stage compares."""
         if len(self._known) < LARGE:
             found = np.flatnonzero(self._used[: self._slots.size])
         else:
-            ids, _ = self._near.search(centred, _NEAR)
-            named = [self._slots.number(name) for name in also if name in self._slots]
-            found = np.unique(np.concatenate([ids // _KINDS, top(words, _WORDED), named]))
+            ids, _ = self._near.search(centred[0], _NEAR)
+            found = np.unique(np.concatenate([ids // _KINDS, top(words[0], _WORDED), *wanted]))
             found = found[self._used[found.astype(np.int64)]].astype(np.int64)
         left_out = [self._slots.number(name) for name in exclude if name in self._slots]
         return found[~np.isin(found, left_out)] if left_out else found
 
-    def _match(
-        self, slots: NDArray[np.int64], signals: Signals, query: QueryViews, centred: Vectors
-    ) -> list[Match]:
-        known = [self._known[self._slots.id(int(slot))] for slot in slots]
-        nearest = np.zeros(len(slots), np.float32)
-        foreign = np.full(len(slots), -1.0, np.float32)
-        for place, one in enumerate(known):
-            cosines = one.examples @ centred
-            if len(cosines):
-                few = min(_NEAREST, len(cosines))
-                nearest[place] = np.partition(cosines, -few)[-few:].mean()
-            if len(one.not_its):
-                own = max(
-                    (one.phrases @ query.vector).max(),
-                    (one.examples @ query.vector).max(initial=-1),
-                )
-                foreign[place] = (one.not_its @ query.vector).max() - own
-        seen = replace(signals, tokens=self._tokens(known, query), nearest=nearest)
-        scores = relevance(seen, self._examples[slots], foreign, self._weights)
-        order = np.argsort(-scores, kind="stable")
-        return [Match(self._slots.id(int(slots[i])), float(scores[i]), known[i]) for i in order]
+    def _cosines(self, slots: NDArray[np.int64], centred: Vectors) -> Vectors:
+        """Return the cosines with each kind of direction, `(kinds, n_queries, n)`."""
+        size = self._slots.size
+        # BLAS is quickest with both sides row after row. To copy rows takes longer than a product.
+        columns = np.ascontiguousarray(centred.T)
+        if len(slots) < size // 2:
+            return (self._directions[:, slots] @ columns).swapaxes(1, 2)
+        found = (self._directions[:, :size] @ columns).swapaxes(1, 2)
+        return found if len(slots) == size else found[:, :, slots]
 
-    def _tokens(self, known: list[Knowledge], query: QueryViews) -> Vectors:
-        """Return the similarities by late interaction; NaN where a document was not read so."""
-        found = np.full(len(known), np.nan, np.float32)
+    def _second(
+        self, signals: Signals, slots: NDArray[np.int64], wanted: Sequence[Sequence[int]]
+    ) -> list[tuple[int, ...]]:
+        """Return for each query the places in `slots` of those that the second stage compares."""
+        if len(slots) <= COMPARED:
+            return [tuple(range(len(slots)))] * len(wanted)
+        scores = first_scores(signals, self._examples[slots], self._weights)
+        return [
+            tuple(sorted({*top(row, COMPARED), *np.flatnonzero(np.isin(slots, some)).tolist()}))
+            for row, some in zip(scores, wanted, strict=True)
+        ]
+
+    def _match(
+        self,
+        slots: NDArray[np.int64],
+        signals: Signals,
+        queries: Sequence[QueryViews],
+        centred: Vectors,
+    ) -> list[list[Match]]:
+        names = [self._slots.id(slot) for slot in slots.tolist()]
+        known = [self._known[name] for name in names]
+        if not known:
+            return [[] for _ in queries]
+        near = closeness(known, np.array([query.vector for query in queries]), centred)
+        seen = replace(
+            signals,
+            tokens=self._tokens(known, queries),
+            nearest=np.array([[one.nearest for one in row] for row in near], np.float32),
+        )
+        foreign = np.array([[one.foreign for one in row] for row in near], np.float32)
+        scores = relevance(seen, self._examples[slots], foreign, self._weights)
+        return [
+            [Match(names[i], row[i], known[i], own[i]) for i in order]
+            for order, row, own in zip(
+                np.argsort(-scores, axis=1, kind="stable").tolist(),
+                scores.tolist(),
+                near,
+                strict=True,
+            )
+        ]
+
+    def _tokens(self, known: Sequence[Knowledge], queries: Sequence[QueryViews]) -> Vectors:
+        """Return the similarities by late interaction, `(n_queries, n)`.
+
+        NaN where a document was not read so.
+        """
+        found = np.full((len(queries), len(known)), np.nan, np.float32)
         read = [(place, one.tokens) for place, one in enumerate(known) if one.tokens is not None]
         if read:
             places, documents = zip(*read, strict=True)
-            found[list(places)] = np.sum(
-                [
-                    view.weight * self._interaction.similarities(view.reading, documents)
-                    for view in query.views
-                ],
-                axis=0,
+            views = [view for query in queries for view in query.views]
+            alike = iter(
+                self._interaction.all_similarities([view.reading for view in views], documents)
             )
+            for row, query in zip(found, queries, strict=True):
+                row[list(places)] = sum(view.weight * next(alike) for view in query.views)
         return found
 
     def _words(self, query: QueryViews) -> Vectors:
+        """Return the BM25 scores by slot; NaN where one is free."""
         scores = [view.weight * self._lexical.slot_scores(view.text) for view in query.views]
-        total: Vectors = np.nan_to_num(np.sum(scores, axis=0, dtype=np.float32))
-        return total
+        return scores[0] if len(scores) == 1 else np.sum(scores, axis=0, dtype=np.float32)
 
     def _ask_heads(
-        self,
-        signals: Signals,
-        slots: NDArray[np.int64],
-        heads: Heads,
-        query: QueryViews,
-    ) -> None:
-        places = self._places(heads)[slots]
-        known = places >= 0
-        signals.head_meaning[known] = heads.meaning(query.mean)[places[known]]
-        words = np.sum([view.weight * heads.words(view.text) for view in query.views], axis=0)
-        signals.head_words[known] = words[places[known]]
+        self, slots: NDArray[np.int64], heads: Heads | None, queries: Sequence[QueryViews]
+    ) -> tuple[Vectors, Vectors]:
+        """Return what the heads say of meaning and of words, `(n_queries, n)`; NaN is unknown."""
+        meaning, words = np.full((2, len(queries), len(slots)), np.nan, np.float32)
+        if heads is not None:
+            places = self._places(heads)[slots]
+            known = places >= 0
+            for number, query in enumerate(queries):
+                scores = (view.weight * heads.words(view.text) for view in query.views)
+                spelled: Vectors = sum(scores, start=np.zeros((), np.float32))
+                meaning[number, known] = heads.meaning(query.mean)[places[known]]
+                words[number, known] = spelled[places[known]]
+        return meaning, words
 
     def _places(self, heads: Heads) -> NDArray[np.int64]:
         """Return each slot's place in the heads, -1 for agents that these have not learned."""

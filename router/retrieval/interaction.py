@@ -65,12 +65,25 @@ class Interaction:
 
     def similarities(self, query: Reading, documents: Sequence[Document]) -> Vectors:
         """Return how similar each document is, `(len(documents),)`: 0 is usual, 1 the same text."""
-        found = np.zeros(len(documents), np.float32)
+        found: Vectors = self.all_similarities((query,), documents)[0]
+        return found
+
+    def all_similarities(
+        self, queries: Sequence[Reading], documents: Sequence[Document]
+    ) -> Vectors:
+        """Return the same for several queries, `(len(queries), len(documents))`."""
+        found = np.zeros((len(queries), len(documents)), np.float32)
         filled = [place for place, one in enumerate(documents) if len(one.tokens)]
-        if not filled or not len(query.ids):
+        tokens = np.concatenate([one.tokens for one in queries])
+        if not filled or not len(tokens):
             return found
-        best = best_matches(query.tokens, [documents[place].tokens for place in filled])
-        weights = np.array([self._weights.get(id_, self._rare) for id_ in query.ids.tolist()])
+        best = best_matches(tokens, [documents[place].tokens for place in filled])
         usual = np.array([documents[place].usual for place in filled])
-        found[filled] = weights @ best / weights.sum() - usual
+        start = 0
+        for row, one in zip(found, queries, strict=True):
+            weights = np.array([self._weights.get(id_, self._rare) for id_ in one.ids.tolist()])
+            end = start + len(weights)
+            if len(weights):
+                row[filled] = weights @ best[start:end] / weights.sum() - usual
+            start = end
         return found

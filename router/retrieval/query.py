@@ -52,6 +52,8 @@ class QueryViews:
     @property
     def mean(self) -> Vectors:
         """The mean vector of all views, `(dim,)`."""
+        if len(self.views) == 1:
+            return self.vector
         total: Vectors = np.sum([view.weight * view.reading.vector for view in self.views], axis=0)
         return total
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...agents.snapshot import Snapshot
 from ...config import RouterSettings
-from ...search.encoder import Encoder, Vectors
+from ...search.encoder import Encoder
 from ...store.feedback import Vote
 from ...values import Checkup, Exchange
 from .index import Match
@@ -135,7 +135,8 @@ class RetrievalRouter:
 
         def score() -> tuple[PartScores, list[PartScores]]:
             scorer = _Scorer(team, self._votes, snapshot, exclude)
-            return scorer.in_context(whole, last), [scorer.score(one) for one in parts]
+            alone, *split = scorer.score([whole.alone, *parts])
+            return scorer.in_context(whole, alone, last), split
 
         large = len(snapshot.live) > _IN_THREAD
         # One after the other: many at once would hold up the event loop for all their time.
@@ -207,27 +208,46 @@ class _Scorer:
     snapshot: Snapshot
     exclude: Collection[str]
 
-    def in_context(self, query: QueryViews, last: Sequence[str]) -> PartScores:
-        """Score a query in the light of the conversation; those who answered last may go on."""
-        alone = self.score(query.alone)
+    def in_context(self, query: QueryViews, alone: PartScores, last: Sequence[str]) -> PartScores:
+        """Score a query in the light of the conversation; those who answered last may go on.
+
+        `alone` is how the query was scored without it.
+        """
         if len(query.views) == 1 or alone.refused:
             return alone
         if alone.in_scope >= GUARD_THRESHOLD:
-            scored = self.score(query)
+            (scored,) = self.score([query])
             return replace(scored, in_scope=max(scored.in_scope, alone.in_scope))
         # It may go on with what was asked before, and be in scope together with that.
-        scored, joined = self.score(query, last), self.score(query.joined, last)
+        scored, joined = self.score([query, query.joined], last)
         return replace(scored, in_scope=max(scored.in_scope, joined.in_scope))
 
-    def score(self, query: QueryViews, following: Collection[str] = ()) -> PartScores:
-        """Score a query; `following` are favoured because they answered last."""
-        text, vector, calibration = query.views[0].text, query.vector, self.team.calibration
-        leans = self.votes.leans(vector)
-        matches = [
-            match
-            for match in self.team.compare(query, exclude=self.exclude, also=(*leans, *following))
-            if (one := self.snapshot.by_name.get(match.agent)) is not None and one.live
+    def score(
+        self, queries: Sequence[QueryViews], following: Collection[str] = ()
+    ) -> list[PartScores]:
+        """Score queries at once; `following` are favoured because they answered last."""
+        vectors = np.array([query.vector for query in queries])
+        leans = [self.votes.leans(vector) for vector in vectors]
+        matches = self.team.compare(
+            queries, exclude=self.exclude, also=[(*some, *following) for some in leans]
+        )
+        outside = self.team.outside_nearness(vectors)
+        return [
+            self._scored(query, some, own, following, near)
+            for query, some, own, near in zip(queries, matches, leans, outside, strict=True)
         ]
+
+    def _scored(
+        self,
+        query: QueryViews,
+        matches: Sequence[Match],
+        leans: Mapping[str, Lean],
+        following: Collection[str],
+        outside: float,
+    ) -> PartScores:
+        text, calibration = query.views[0].text, self.team.calibration
+        known = self.snapshot.by_name
+        matches = [one for one in matches if one.agent in known and known[one.agent].live]
         if not matches:
             return PartScores(text=text, in_scope=0.0, scores=())
         relevance = np.array(
@@ -240,12 +260,13 @@ class _Scorer:
             np.float32,
         )
         shares = probabilities(relevance, calibration.temperature)
-        order = np.argsort(-shares, kind="stable")[:KEPT]
+        order = np.argsort(-shares, kind="stable")[:KEPT].tolist()
         scores = tuple(
-            self._told(matches[place], float(shares[place]), vector, leans) for place in order
+            _told(matches[place], float(shares[place]), leans.get(matches[place].agent))
+            for place in order
         )
-        near = margin(float(relevance.max()), self.team.outside_nearness(vector))
-        refused = self.team.refusal(vector, max(score.cosine for score in scores))
+        near = margin(float(relevance.max()), outside)
+        refused = self.team.refusal(query.vector, max(score.cosine for score in scores))
         return PartScores(
             text=text,
             in_scope=0.0 if refused else round(in_scope_score(near, calibration.border), 4),
@@ -253,18 +274,17 @@ class _Scorer:
             refused=refused,
         )
 
-    def _told(
-        self, match: Match, share: float, vector: Vectors, leans: Mapping[str, Lean]
-    ) -> AgentScore:
-        evidence = match.evidence(vector)
-        return AgentScore(
-            agent=match.agent,
-            probability=round(share, DIGITS),
-            kind=evidence.kind,
-            nearest=evidence.text,
-            cosine=round(evidence.cosine, 3),
-            lean=_said(leans.get(match.agent)),
-        )
+
+def _told(match: Match, share: float, lean: Lean | None) -> AgentScore:
+    evidence = match.evidence
+    return AgentScore(
+        agent=match.agent,
+        probability=round(share, DIGITS),
+        kind=evidence.kind,
+        nearest=evidence.text,
+        cosine=round(evidence.cosine, 3),
+        lean=_said(lean),
+    )
 
 
 def _said(lean: Lean | None) -> str:

@@ -32,7 +32,7 @@ def _unknown() -> Vectors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
-    """What is known of how agents fit a query, arrays `(n,)` float32; NaN is unknown.
+    """What is known of how agents fit queries, `(n_queries, n)` or `(n,)` float32; NaN is unknown.
 
     `name`, `said` and `taught` are cosines with the agent's name, with all that it says and with
     its examples, from which those of everyday queries were taken; `words` is a BM25 score;
@@ -49,10 +49,17 @@ class Signals:
     tokens: Vectors = field(default_factory=_unknown)
     nearest: Vectors = field(default_factory=_unknown)
 
-    def at(self, places: NDArray[np.int64]) -> Signals:
-        """Return the signals of the agents at these places, as the first stage knows them."""
-        first = [one for one in fields(self) if one.name not in ("tokens", "nearest")]
-        return Signals(**{one.name: getattr(self, one.name)[places] for one in first})
+    def at(self, queries: NDArray[np.int64], agents: NDArray[np.int64]) -> Signals:
+        """Return the signals of these queries and agents, as the first stage knows them."""
+        cells = queries[:, None], agents
+        return Signals(
+            name=self.name[cells],
+            said=self.said[cells],
+            taught=self.taught[cells],
+            words=self.words[cells],
+            head_meaning=self.head_meaning[cells],
+            head_words=self.head_words[cells],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +76,14 @@ class Mix:
     nearest: float = 0.0
 
     def of(self, signals: Signals) -> Vectors:
-        """Return the weighted sum, `(n,)`; NaN where a signal that has a weight is unknown."""
-        weights = ((getattr(self, one.name), one.name) for one in fields(self))
-        used = [weight * getattr(signals, name) for weight, name in weights if weight]
-        return np.sum(used, axis=0, dtype=np.float32) if used else np.zeros_like(signals.name)
+        """Return the weighted sum; NaN where a signal that has a weight is unknown."""
+        used = [
+            weight * getattr(signals, name) for name in _NAMES if (weight := getattr(self, name))
+        ]
+        return sum(used[1:], start=used[0]) if used else np.zeros_like(signals.name)
+
+
+_NAMES = tuple(one.name for one in fields(Mix))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,30 +123,32 @@ WEIGHTS = Weights(
 
 
 def first_scores(signals: Signals, examples: Vectors, weights: Weights) -> Vectors:
-    """Return the scores by which agents are chosen for the second stage, `(n,)`.
+    """Return the scores by which agents are chosen for the second stage.
 
-    `examples` is how many each agent has.
+    `examples` `(n,)` is how many each agent has.
     """
-    learned = weights.first_learned.of(signals)
-    shown = weights.first_shown.of(signals)
-    taught = np.where(np.isnan(learned), shown, learned)
+    taught = _either(weights.first_learned, weights.first_shown, signals)
     return _mixed(weights.first_described.of(signals), taught, examples)
 
 
 def relevance(signals: Signals, examples: Vectors, foreign: Vectors, weights: Weights) -> Vectors:
-    """Return the relevance of agents, `(n,)`: a logit.
+    """Return the relevance of agents: a logit.
 
-    `foreign` is by how much the query is nearer to what an agent does not do than to what it does,
+    `foreign` is by how much a query is nearer to what an agent does not do than to what it does,
     -1 if it says nothing of that.
     """
-    described = weights.described.of(signals)
-    described = np.where(np.isnan(described), weights.unread.of(signals), described)
+    described = _either(weights.described, weights.unread, signals)
     read = replace(signals, tokens=np.nan_to_num(signals.tokens))
-    learned = weights.learned.of(read)
-    taught = np.where(np.isnan(learned), weights.shown.of(read), learned)
-    scores = _mixed(described, taught, examples)
+    scores = _mixed(described, _either(weights.learned, weights.shown, read), examples)
     left: Vectors = scores - _FOREIGN_WEIGHT * np.maximum(0, foreign + _FOREIGN_SLACK)
     return left
+
+
+def _either(mix: Mix, otherwise: Mix, signals: Signals) -> Vectors:
+    """Return the sum by `mix`; where a signal of it is unknown, that by the other one."""
+    found = mix.of(signals)
+    unknown = np.isnan(found)
+    return np.where(unknown, otherwise.of(signals), found) if unknown.any() else found
 
 
 def _mixed(described: Vectors, taught: Vectors, examples: Vectors) -> Vectors:

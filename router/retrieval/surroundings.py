@@ -45,6 +45,12 @@ class Surroundings:
             cosines = np.delete(cosines, int(np.argmax(cosines)))
         return nearest_mean(cosines)
 
+    def all_nearness(self, vectors: Vectors) -> list[float]:
+        """Return the same for several queries `(n, dim)`."""
+        # BLAS is quickest with both sides row after row.
+        cosines = self.vectors @ np.ascontiguousarray(vectors.T)
+        return [nearest_mean(column) for column in cosines.T]
+
     def free(self, everyday: Vectors) -> list[int]:
         """Return the places of those of `everyday` `(n, dim)` that no agent takes."""
         outside = {vector.tobytes() for vector in self.vectors}

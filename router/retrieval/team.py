@@ -143,14 +143,19 @@ class Team:
             await asyncio.gather(self._learning, return_exceptions=True)
 
     def compare(
-        self, query: QueryViews, *, exclude: Collection[str] = (), also: Collection[str] = ()
-    ) -> list[Match]:
-        """Return the agents that fit a query best, best first; those in `also` are among them."""
-        return self._index.compare(query, heads=self._learned.heads, exclude=exclude, also=also)
+        self,
+        queries: Sequence[QueryViews],
+        *,
+        exclude: Collection[str],
+        also: Sequence[Collection[str]],
+    ) -> list[list[Match]]:
+        """Return the agents that fit each query best, best first; those in its `also` are there."""
+        heads = self._learned.heads
+        return self._index.compare_all(queries, heads=heads, exclude=exclude, also=also)
 
-    def outside_nearness(self, vector: Vectors) -> float:
-        """Return how near a query's vector `(dim,)` is to what no agent does."""
-        return self._surroundings.nearness(vector)
+    def outside_nearness(self, vectors: Vectors) -> list[float]:
+        """Return how near the vectors of queries `(n, dim)` are to what no agent does."""
+        return self._surroundings.all_nearness(vectors)
 
     def refusal(self, vector: Vectors, best: float) -> str:
         """Return the refused topic that a query meets; empty if none, or an agent is nearer.
@@ -177,7 +182,8 @@ class Team:
         trials = held_out(known, outside.new_index, self._encoder, self._surroundings)
         firsts = []
         for text, reading in outside.sample:
-            matches = self.compare(QueryViews((View(text, reading, 1.0),)))
+            query = QueryViews((View(text, reading, 1.0),))
+            matches = self._index.compare(query, heads=self._learned.heads)
             firsts += [match.agent for match in matches[:1]]
         return check_up(known, trials, firsts)
 

@@ -48,7 +48,7 @@ def test_the_best_agent_comes_first_with_its_evidence() -> None:
     assert best.agent == "delivery"
     assert {match.agent for match in rest} == {"billing", "travel"}
     assert all(one.relevance <= best.relevance for one in rest)
-    found = best.evidence(asked(ENCODER, QUERY).vector)
+    found = best.evidence
     assert (found.kind, found.text, found.cosine) == ("example", QUERY, pytest.approx(1))
 
 
@@ -59,7 +59,7 @@ def test_an_agent_put_again_takes_the_place_of_the_former() -> None:
     assert len(index) == 3
     (best, *_) = index.compare(asked(ENCODER, "flowers for the garden"))
     assert best.agent == "billing"
-    assert best.evidence(ENCODER.encode(["garden"])[0]).text == "Garden plants"
+    assert best.evidence.text == "Garden plants"
 
 
 def test_a_removed_agent_is_gone_and_an_unknown_one_passed_over() -> None:
@@ -127,6 +127,24 @@ def test_what_an_agent_denies_counts_against_it() -> None:
 
 
 POOL = [*numbered(5), BILLING, DELIVERY, TRAVEL]
+
+
+@pytest.mark.parametrize("agents", [3, 40])
+def test_queries_compared_at_once_find_what_each_finds_alone(agents: int) -> None:
+    index = of(BILLING, DELIVERY, TRAVEL, *numbered(agents))
+    heads = Heads.train(index.known, EVERYDAY)
+    queries = [asked(ENCODER, text) for text in (QUERY, "a refund please", "zzz", "bank3 tram3")]
+    also = [(), ["travel"], [], ["nobody"]]
+    found = index.compare_all(queries, heads=heads, exclude=["delivery"], also=also)
+    for query, names_, matches in zip(queries, also, found, strict=True):
+        alone = index.compare(query, heads=heads, exclude=["delivery"], also=names_)
+        assert names(matches) == names(alone)
+        assert [one.relevance for one in matches] == pytest.approx(
+            [one.relevance for one in alone], abs=1e-4
+        )
+        assert [one.evidence.text for one in matches] == [one.evidence.text for one in alone]
+
+
 moves = st.lists(
     st.tuples(st.sampled_from(["put", "change", "remove"]), st.sampled_from(range(len(POOL)))),
     max_size=12,
@@ -201,8 +219,8 @@ def test_agents_may_come_and_go_while_others_compare() -> None:
         while not done.is_set() or not count:
             found = index.compare(query)
             assert found[0].agent == "delivery"
-            assert found[0].evidence(query.vector).text == QUERY
-            assert all(match.evidence(query.vector).text for match in found)
+            assert found[0].evidence.text == QUERY
+            assert all(match.evidence.text for match in found)
             count += 1
         return count
 
@@ -216,4 +234,4 @@ def test_what_is_known_of_a_match_outlives_the_agent() -> None:
     index, query = of(BILLING, DELIVERY), asked(ENCODER, QUERY)
     (best, *_) = index.compare(query)
     index.remove(["delivery"])
-    assert best.evidence(query.vector).text == QUERY
+    assert best.evidence.text == QUERY

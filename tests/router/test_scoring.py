@@ -128,8 +128,9 @@ def test_a_signal_that_is_left_out_says_nothing() -> None:
 
 
 def test_agents_are_taken_with_their_signals_for_the_second_stage() -> None:
-    taken = signals(said=numbers(1, 2), tokens=numbers(3, 4)).at(np.array([1]))
-    assert taken.said.tolist() == [2]
+    both = {one.name: np.array([[0, 1], [2, 3]], np.float32) for one in fields(Signals)}
+    taken = Signals(**both).at(np.array([1]), np.array([1, 0]))
+    assert taken.said.tolist() == [[3, 2]]
     assert np.isnan(taken.tokens)
 
 
