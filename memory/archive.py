@@ -52,6 +52,7 @@ class Archive:
         self._settings = settings
         self._clock = clock
         self._embedding: dict[Scope, asyncio.Task[None]] = {}
+        self._grown: set[Scope] = set()
 
     async def write(
         self, scope: Scope, run_id: str, query: str, answer: str, agents: Sequence[str]
@@ -181,13 +182,16 @@ class Archive:
         return await self._store.call(self._store.chunks.delete_all, scope)
 
     def _embed_soon(self, owner: Scope) -> None:
+        self._grown.add(owner)
         if owner not in self._embedding:
             self._embedding[owner] = asyncio.create_task(self._embed(owner))
 
     async def _embed(self, owner: Scope) -> None:
         try:
-            while await self._embedder.embed_next(owner, limit=_EMBEDDED_AT_ONCE):
-                pass
+            while owner in self._grown:
+                self._grown.remove(owner)
+                while await self._embedder.embed_next(owner, limit=_EMBEDDED_AT_ONCE):
+                    pass
         except StoreError:
             _log.warning("Embedding the memory of %s stopped.", owner.user, exc_info=True)
         finally:

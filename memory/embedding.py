@@ -50,13 +50,13 @@ class Embedder:
         """Embed chunks, store what was made, and return the vectors by id. Blocks."""
         return self._keep(owner, rows, self._encoder.read([indexed(row) for row in rows]))
 
-    async def embed_next(self, owner: Scope, *, limit: int) -> int:
-        """Embed the first chunks that nobody has embedded; return how many there were."""
+    async def embed_next(self, owner: Scope, *, limit: int) -> bool:
+        """Embed the first chunks that nobody has embedded; return whether there may be more."""
         rows = await self._store.call(self._store.chunks.unembedded, owner, limit=limit)
         if rows:
             readings = await self._encoder.aread([indexed(row) for row in rows])
             await self._store.call(self._keep, owner, rows, readings)
-        return len(rows)
+        return len(rows) == limit
 
     async def read(self, query: str) -> Reading:
         """Return the query as the encoder reads it."""

@@ -85,7 +85,8 @@ class Shelf:
     def has(self, agent: str) -> bool:
         """Return whether anything is for this agent alone."""
         with self._lock:
-            self._follow()
+            if not self._columns.has(agent):
+                self._follow()
             return self._columns.has(agent)
 
     def find(
@@ -112,10 +113,11 @@ class Shelf:
         return [found[row.id](row) for row in rows if holds(row, now)]
 
     def rows(self, ids: Sequence[str]) -> list[ChunkRow]:
-        """Return the chunks in the order of `ids`, without those that are not there."""
+        """Return the chunks in the order of `ids`, without those that are gone or replaced."""
         with self._lock:
             self._follow()
-            return self._read(ids)
+            # What is not indexed is gone or was replaced: the database need not be asked for it.
+            return self._read([id_ for id_ in ids if id_ in self._lexical])
 
     def _read(self, ids: Sequence[str]) -> list[ChunkRow]:
         missing = [id_ for id_ in ids if id_ not in self._rows]
@@ -146,15 +148,16 @@ class Shelf:
         )
         meant = self._columns.meant(scope, slots)
         scores = np.where(meant, weighted(columns, LOW), -np.inf)
-        ids = self._lexical.slots
+        places = top(scores, min(k, int(meant.sum())))
+        made_of = np.array(list(columns.values()))[:, places].T.tolist()
         return {
-            ids.id(int(slots[place])): _Hit(
+            self._lexical.slots.id(int(slots[place])): _Hit(
                 float(scores[place]),
                 float(cosines[place]),
                 bool(words[place] > 0),
-                {name: float(column[place]) for name, column in columns.items()},
+                dict(zip(columns, row, strict=True)),
             )
-            for place in top(scores, min(k, int(meant.sum())))
+            for place, row in zip(places, made_of, strict=True)
         }
 
     def _cosines(self, vector: Vectors, rows: Numbers) -> Floats:

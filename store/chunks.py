@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     and_,
     bindparam,
     delete,
@@ -29,7 +31,7 @@ from sqlalchemy import (
 from ..errors import InvalidInput
 from ..values import Scope
 from .database import Database, batched
-from .tables import chunks, memories, within
+from .tables import chunks, memories, scoped, within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,30 @@ class Mark:
 _PLAIN_COLUMNS = tuple(chunks.c[field.name] for field in fields(ChunkRow) if field.name != "vector")
 _COLUMNS = (*_PLAIN_COLUMNS, chunks.c.vector)
 _FIELDS = tuple(column.name for column in _COLUMNS)
+_PLAIN = _FIELDS[:-1]
+
+# To put a statement together takes longer than to execute it: those of every turn are made once.
+_OWNED = and_(
+    chunks.c.tenant == bindparam("tenant"),
+    chunks.c.user_id == bindparam("user_id"),
+)
+_MARK = select(memories.c.sequence, memories.c.erasures).where(
+    memories.c.tenant == bindparam("tenant"), memories.c.user_id == bindparam("user_id")
+)
+_INSERT = insert(chunks)
+_EMBED = (
+    update(chunks)
+    .where(
+        chunks.c.tenant == bindparam("owner"),
+        chunks.c.user_id == bindparam("owning_user"),
+        chunks.c.id == bindparam("chunk"),
+    )
+    .values(
+        encoder=bindparam("encoder"),
+        vector=bindparam("vector"),
+        token_vectors=bindparam("token_vectors"),
+    )
+)
 
 
 class Chunks:
@@ -100,13 +126,13 @@ class Chunks:
         for row in rows:
             _check(scope, row)
         with self._changing(scope) as connection:
-            known = {row.id for row in _read(connection, _owned(scope), [row.id for row in rows])}
+            known = {row.id for row in _read(connection, scope.owner, [row.id for row in rows])}
             new = {row.id: row for row in rows if row.id not in known}
             if new:
                 last = _mark(connection, scope).sequence
                 numbered = enumerate(new.values(), last + 1)
                 values = [_values(scope, row, number) for number, row in numbered]
-                connection.execute(insert(chunks), values)
+                connection.execute(_INSERT, values)
                 _move_mark(connection, scope, sequence=last + len(new))
         return len(new)
 
@@ -125,7 +151,7 @@ class Chunks:
             if not connection.execute(replaced).rowcount:
                 return False
             number = _mark(connection, scope).sequence + 1
-            connection.execute(insert(chunks), [_values(scope, row, number)])
+            connection.execute(_INSERT, [_values(scope, row, number)])
             _move_mark(connection, scope, sequence=number)
             _count_erasure(connection, scope, 1)
         return True
@@ -133,15 +159,15 @@ class Chunks:
     def versions(self, scope: Scope, id_: str) -> tuple[ChunkRow, ...]:
         """Return a chunk with all that it replaced and was replaced by, the oldest first."""
         with self._database.reading() as connection:
-            found = {row.id: row for row in _read(connection, _within(scope), [id_])}
+            found = {row.id: row for row in _read(connection, scope, [id_])}
             if not found:
                 return ()
             newest = found[id_]
             while newest.superseded_by is not None:
-                (newest,) = _read(connection, _within(scope), [newest.superseded_by])
+                (newest,) = _read(connection, scope, [newest.superseded_by])
             chain = [newest]
             while earlier := _replaced_by(connection, scope, [chain[-1].id]):
-                chain += _read(connection, _within(scope), earlier)
+                chain += _read(connection, scope, earlier)
         return tuple(reversed(chain))
 
     def page(
@@ -201,25 +227,17 @@ class Chunks:
 
     def unembedded(self, scope: Scope, *, limit: int) -> tuple[ChunkRow, ...]:
         """Return the first chunks that no encoder has embedded."""
-        query = (
-            select(*_COLUMNS)
-            .where(_within(scope), chunks.c.encoder.is_(None))
-            .order_by(chunks.c.sequence)
-            .limit(limit)
-        )
+        query = _unembedded(scope.session is not None, scope.agent is not None)
         with self._database.reading() as connection:
-            return tuple(_chunk(row) for row in connection.execute(query))
+            rows = connection.execute(query, {**_names(scope), "limit": limit})
+            return tuple(_chunk(row) for row in rows)
 
     def embed(self, scope: Scope, rows: Sequence[Embedded]) -> None:
         """Keep what an encoder made of chunks; those that are gone are passed over."""
-        columns = chunks.c
-        change = update(chunks).where(
-            columns.tenant == scope.tenant,
-            columns.user_id == scope.user,
-            columns.id == bindparam("chunk"),
-        )
         values = [
             {
+                "owner": scope.tenant,
+                "owning_user": scope.user,
                 "chunk": row.id,
                 "encoder": row.encoder,
                 "vector": row.vector,
@@ -229,15 +247,15 @@ class Chunks:
         ]
         if values:
             with self._changing(scope) as connection:
-                connection.execute(change, values)
+                connection.execute(_EMBED, values)
 
     def vectors(self, scope: Scope, encoder: str, ids: Sequence[str]) -> dict[str, bytes]:
         """Return by id the vectors that `encoder` made of chunks; the others are left out."""
-        return self._made(chunks.c.vector, scope, encoder, ids)
+        return self._made("vector", scope, encoder, ids)
 
     def tokens(self, scope: Scope, encoder: str, ids: Sequence[str]) -> dict[str, bytes]:
         """Return by id what `encoder` made of the tokens of chunks; the others are left out."""
-        return self._made(chunks.c.token_vectors, scope, encoder, ids)
+        return self._made("token_vectors", scope, encoder, ids)
 
     def mark(self, scope: Scope) -> Mark:
         """Return how far the memory of the tenant and user has come; one cheap SELECT."""
@@ -250,13 +268,13 @@ class Chunks:
         They come without their vectors.
         """
         with self._database.reading() as connection:
-            found = {row.id: row for row in _read(connection, _within(scope), ids)}
+            found = {row.id: row for row in _read(connection, scope, ids)}
         return tuple(found[chunk_id] for chunk_id in ids if chunk_id in found)
 
     def delete(self, scope: Scope, ids: Sequence[str]) -> int:
         """Forget chunks and all their earlier versions; return how many of `ids` there were."""
         with self._changing(scope) as connection:
-            gone = len([*_read(connection, _within(scope), ids)])
+            gone = len([*_read(connection, scope, ids)])
             level = list(ids)
             while level:
                 earlier = _replaced_by(connection, scope, level)
@@ -274,16 +292,16 @@ class Chunks:
         return gone
 
     def _made(
-        self, column: ColumnElement[bytes | None], scope: Scope, encoder: str, ids: Sequence[str]
+        self, column: str, scope: Scope, encoder: str, ids: Sequence[str]
     ) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
+        # The encoder is compared here: SQLite would go through all chunks of the encoder.
+        query = _by_ids(
+            ("id", "encoder", column), scope.session is not None, scope.agent is not None
+        )
         with self._database.reading() as connection:
             for some in batched(ids):
-                # The encoder is compared here: SQLite would go through all chunks of the encoder.
-                query = select(chunks.c.id, chunks.c.encoder, column).where(
-                    _within(scope), chunks.c.id.in_(some)
-                )
-                rows = connection.execute(query).all()
+                rows = connection.execute(query, {**_names(scope), "ids": some}).all()
                 found.update((id_, blob) for id_, by, blob in rows if blob and by == encoder)
         return found
 
@@ -297,6 +315,35 @@ def _within(scope: Scope) -> ColumnElement[bool]:
     """Hold for the chunks of the scope; with an agent, for those that are for it alone."""
     held = within(chunks.c, scope)
     return held if scope.agent is None else and_(held, chunks.c.agent == scope.agent)
+
+
+@cache
+def _held(session: bool, agent: bool) -> ColumnElement[bool]:
+    """Hold for the same, with the scope left open; it says which of its fields are named."""
+    held = _OWNED
+    if session:
+        held = and_(held, chunks.c.session == bindparam("session"))
+    return and_(held, chunks.c.agent == bindparam("agent")) if agent else held
+
+
+@cache
+def _by_ids(names: tuple[str, ...], session: bool, agent: bool) -> Select[Any]:
+    wanted = chunks.c.id.in_(bindparam("ids", expanding=True))
+    return select(*(chunks.c[name] for name in names)).where(_held(session, agent), wanted)
+
+
+@cache
+def _unembedded(session: bool, agent: bool) -> Select[Any]:
+    return (
+        select(*_COLUMNS)
+        .where(_held(session, agent), chunks.c.encoder.is_(None))
+        .order_by(chunks.c.sequence)
+        .limit(bindparam("limit"))
+    )
+
+
+def _names(scope: Scope) -> dict[str, Any]:
+    return {**scoped(scope), "agent": scope.agent}
 
 
 def _check(scope: Scope, row: ChunkRow) -> None:
@@ -320,23 +367,15 @@ def _replaced_by(connection: Connection, scope: Scope, ids: Sequence[str]) -> li
     return found
 
 
-def _owned(scope: Scope) -> ColumnElement[bool]:
-    return within(chunks.c, Scope(tenant=scope.tenant, user=scope.user))
-
-
-def _read(
-    connection: Connection, owned: ColumnElement[bool], ids: Sequence[str]
-) -> Iterator[ChunkRow]:
+def _read(connection: Connection, scope: Scope, ids: Sequence[str]) -> Iterator[ChunkRow]:
+    query = _by_ids(_PLAIN, scope.session is not None, scope.agent is not None)
     for some in batched(ids):
-        query = select(*_PLAIN_COLUMNS).where(owned, chunks.c.id.in_(some))
-        yield from map(_chunk, connection.execute(query).all())
+        rows = connection.execute(query, {**_names(scope), "ids": some}).all()
+        yield from map(_chunk, rows)
 
 
 def _mark(connection: Connection, scope: Scope) -> Mark:
-    query = select(memories.c.sequence, memories.c.erasures).where(
-        memories.c.tenant == scope.tenant, memories.c.user_id == scope.user
-    )
-    row = connection.execute(query).first()
+    row = connection.execute(_MARK, scoped(scope)).first()
     return Mark(sequence=0, erasures=0) if row is None else Mark(**row._mapping)
 
 
