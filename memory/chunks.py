@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 
 CountTokens = Callable[[str], int]
 CountMany = Callable[[Sequence[str]], list[int]]
@@ -27,6 +28,7 @@ _BORDERS = tuple(
     for pattern in (r"(?<=\n)(?:[ \t]*\n)+", r"(?<=\n)", r"(?<=[.!?;:])\s+", r"(?<=\s)(?=\S)")
 )
 _CHARS_PER_TOKEN = 8
+_DAYS_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,12 @@ def dated(text: str, created_at: datetime) -> str:
 
 def day(instant: datetime) -> str:
     """Return the date as people write it: `8 May 2023`."""
-    return f"{instant.day} {instant:%B %Y}"
+    return _written(instant.date())
+
+
+@lru_cache(_DAYS_REMEMBERED)
+def _written(one: date) -> str:
+    return f"{one.day} {one:%B %Y}"
 
 
 def split(text: str, *, limit: int, count_tokens: CountTokens) -> list[str]:

@@ -98,7 +98,9 @@ def quote(given: Summing, order: Sequence[Passage], notes: Sequence[Note] = ()) 
     """Return the memo: `notes` that a model wrote, and passages while they fit in this `order`."""
     page = _Page(given.memo_tokens, given.count_many)
     days = _dates(given, order)
-    page.expect([*days, HEADER, *(_date(one) for one in order)])
+    page.expect(
+        [*days, HEADER, QUOTE, *map(_date, order), *(_widest(given, order, one) for one in order)]
+    )
     spare = min(page.cost(days), given.memo_tokens // _NOTES_SHARE)
     started = page.take(HEADER)
     noted = [one for one in notes if started and page.take(*(NOTED, one.text, _SOURCES))]
@@ -200,8 +202,7 @@ def _quotes(given: Summing, order: Sequence[Passage], page: _Page, spare: int) -
     dates: set[str] = set()
     cut = False
     for passage in order:
-        # Its number is not known yet; the widest stands for it.
-        number = _number(given.first + len(order), passage)
+        number = _widest(given, order, passage)
         date = () if _date(passage) in dates else (_date(passage),)
         quoted = _quoted(passage.text)
         marks = [QUOTE] * quoted.count("\n")
@@ -251,6 +252,11 @@ def _date(passage: Passage) -> str:
 def _number(number: int, passage: Passage) -> str:
     by = "" if passage.trust >= USER_TRUST else "said by an agent, "
     return f"[{number}] {by}"
+
+
+def _widest(given: Summing, order: Sequence[Passage], passage: Passage) -> str:
+    """Return what stands for a passage's number, as long as that is not known."""
+    return _number(given.first + len(order), passage)
 
 
 def _quoted(text: str) -> str:

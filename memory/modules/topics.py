@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from pydantic import Field
 from ...values import ModuleSpec
 from .asking import Answer, Question, cited
 from .base import Outcome, Reading, Worked
-from .words import content_words
+from .words import REMEMBERED, content_words
 
 MOST_TOPICS = 12
 
@@ -51,19 +52,22 @@ def find_topics(given: Reading) -> Topics:
     A pair counts twice, for it says more; a word that is only part of a chosen pair is left out.
     """
     counts: Counter[str] = Counter()
-    places: dict[str, dict[str, None]] = {}
     for passage in given.passages:
-        words = content_words(passage.text)
-        for term in (*words, *(f"{one} {two}" for one, two in pairwise(words) if one != two)):
-            counts[term] += 2 if " " in term else 1
-            places.setdefault(term, {})[passage.id] = None
+        words, pairs = _terms(passage.text)
+        counts.update(chain(words, pairs, pairs))
     chosen: list[str] = []
     for term, count in counts.most_common():
         if count < 3 or len(chosen) == MOST_TOPICS:
             break
         if not any(term in one.split() or one in term.split() for one in chosen):
             chosen.append(term)
-    return Topics(topics=tuple(Topic(text=term, chunk_ids=tuple(places[term])) for term in chosen))
+    said = {one.id: frozenset(chain(*_terms(one.text))) for one in given.passages}
+    return Topics(
+        topics=tuple(
+            Topic(text=term, chunk_ids=tuple(id_ for id_, terms in said.items() if term in terms))
+            for term in chosen
+        )
+    )
 
 
 def find_relevant_topics(given: Reading) -> Topics:
@@ -75,8 +79,7 @@ def find_relevant_topics(given: Reading) -> Topics:
     """
     places: dict[str, set[str]] = {}
     for passage in given.passages:
-        words = content_words(passage.text)
-        for term in (*words, *(f"{one} {two}" for one, two in pairwise(words) if one != two)):
+        for term in chain(*_terms(passage.text)):
             places.setdefault(term, set()).add(passage.id)
     weights = {one.id: one.relevance or 0.0 for one in given.passages}
     asked = frozenset(content_words(given.query))
@@ -100,6 +103,13 @@ def find_relevant_topics(given: Reading) -> Topics:
     return Topics(
         topics=tuple(Topic(text=term, chunk_ids=tuple(sorted(places[term]))) for term in chosen)
     )
+
+
+@lru_cache(REMEMBERED)
+def _terms(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the words, and the pairs of neighbouring words, as often as they are said."""
+    words = content_words(text)
+    return words, tuple(f"{one} {two}" for one, two in pairwise(words) if one != two)
 
 
 def _likeness(places: Sequence[set[str]]) -> NDArray[np.float64]:
