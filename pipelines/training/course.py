@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...models.learned import save_learned
 from ...router.budget import FixedPolicy, RandomPolicy
 from ...router.budget.learned import KIND
-from ...router.budget.weights import save_policy
 from ...values import MEMORY_MODULES, TIERS
 from .environment import Choose, Environment, Played, choosing
 from .plots import check_plots, draw_frontier, draw_learning
@@ -106,7 +106,7 @@ def _train(course: Course, folder: Path, settings: TrainingSettings, told: Told)
     while trainer.epoch < settings.epochs:
         trainer.train_epoch(progress)
         save_checkpoint(folder, trainer)
-    save_policy(folder / POLICY, trainer.tensors(), _card(course, trainer))
+    save_learned(folder / POLICY, trainer.tensors(), _card(course, trainer))
     draw_learning(trainer.history, folder / CURVE)
     return trainer
 

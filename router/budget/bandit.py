@@ -12,8 +12,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ...models.learned import save_learned
 from ...values import MEMORY_MODULES, TIERS, ModuleState, Tier, TierChoice
-from .weights import fitting, load_policy, save_policy
+from .weights import fitting, load_policy
 
 KIND = "budget-bandit"
 
@@ -59,7 +60,7 @@ class BanditPolicy:
     def save(self, file: Path, card: dict[str, Any]) -> None:
         """Write what was learned."""
         tensors = {"inverse": self._inverse, "total": self._total}
-        save_policy(file, tensors, {**card, "kind": KIND, "dim": self._dim})
+        save_learned(file, tensors, {**card, "kind": KIND, "dim": self._dim})
 
     @classmethod
     def load(cls, file: Path) -> Self:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ConfigurationError
+from ...models.learned import Tensors
 from ...values import TIERS, MemoryModule, ModuleState, TierChoice
-from .weights import Tensors, fitting, load_policy
+from .weights import fitting, load_policy
 
 KIND = "budget-ppo"
 

@@ -1,9 +1,7 @@
-"""Files of learned policies: safetensors, with a card in the metadata. Nothing in them is run."""
+"""The files of trained policies, and the embeddings that such a policy is given."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ConfigurationError
-
-Tensors = dict[str, NDArray[np.float32]]
-
-
-def save_policy(file: Path, tensors: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
-    """Write tensors and card; the file appears whole or not at all."""
-    from safetensors.numpy import save_file
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(".part")
-    rows = {name: np.ascontiguousarray(one, np.float32) for name, one in tensors.items()}
-    save_file(rows, beside, metadata={"card": json.dumps(card, sort_keys=True)})
-    beside.replace(file)
+from ...models.learned import Tensors, load_learned
 
 
 def load_policy(file: Path, *kinds: str) -> tuple[Tensors, dict[str, Any]]:
@@ -32,28 +18,8 @@ def load_policy(file: Path, *kinds: str) -> tuple[Tensors, dict[str, Any]]:
     Raises:
         ConfigurationError: the file is missing, damaged, or holds something else.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not file.is_file():
-        raise ConfigurationError(
-            f"There is no policy {str(file)!r}. Train one with 'callboard train budget', or leave "
-            "[memory] policy out."
-        )
-    try:
-        with safe_open(file, framework="np") as opened:
-            card = json.loads((opened.metadata() or {})["card"])
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise ConfigurationError(
-            f"The policy {str(file)!r} is damaged, or no policy of Callboard's: {error}. "
-            "Train it again with 'callboard train budget'."
-        ) from error
-    if card.get("kind") not in kinds:
-        raise ConfigurationError(
-            f"The policy {str(file)!r} is of kind {card.get('kind')!r}; it has to be "
-            f"{' or '.join(kinds)}."
-        )
-    return tensors, card
+    fix = "Train one with 'callboard train budget', or leave [memory] policy out."
+    return load_learned(file, *kinds, what="policy", fix=fix)
 
 
 def fitting(vector: Any, dim: int, policy: str) -> NDArray[np.float32]:
