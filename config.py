@@ -187,14 +187,21 @@ class Settings(BaseSettings):
             ("memory.medium", self.memory.medium),
             ("memory.large", self.memory.large),
             *((f"models.{name}.fallback", one.fallback) for name, one in self.models.items()),
+            *(
+                (f"models.{name}.ladder", r)
+                for name, one in self.models.items()
+                for r in one.ladder
+            ),
         ):
             if name is not None and name not in self.models:
                 raise ValueError(
                     f"{key} names the model {name!r}, which is not configured. "
                     f"Add [models.{name}], or name one of: {', '.join(sorted(self.models))}."
                 )
-        for name in self.models:
+        for name, model in self.models.items():
             self._check_fallbacks(name)
+            if model.ladder:
+                self.models[name] = model.standing_on([self._rung(name, r) for r in model.ladder])
         return self
 
     def secrets(self) -> tuple[str, ...]:
@@ -205,9 +212,23 @@ class Settings(BaseSettings):
         values.append(urlsplit(self.database_url).password or "")
         return tuple(dict.fromkeys(value for value in values if value))
 
+    def _rung(self, ladder: str, name: str) -> ModelSettings:
+        rung = self.models[name]
+        if rung.ladder:
+            raise ValueError(
+                f"models.{ladder}.ladder names {name!r}, which is a ladder itself; name its rungs "
+                f"instead: {', '.join(rung.ladder)}."
+            )
+        return rung
+
     def _check_fallbacks(self, name: str) -> None:
         chain = [name]
         while (after := self.models[chain[-1]].fallback) is not None:
+            if self.models[after].ladder:
+                raise ValueError(
+                    f"models.{chain[-1]}.fallback names the ladder {after!r}; name one of its "
+                    f"rungs instead: {', '.join(self.models[after].ladder)}."
+                )
             if after in chain:
                 raise ValueError(
                     f"the fallbacks {' -> '.join([*chain, after])} go round in a circle; "

@@ -7,8 +7,9 @@ it; a model that lists none is served by one, at its own `api_base`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -29,11 +30,17 @@ OPENAI_COMPATIBLE = (
 )
 """What a model string begins with whose server speaks OpenAI's chat protocol."""
 
+LADDER = "ladder/"
+"""What the model string of a ladder begins with; its rungs follow."""
+
 SECONDS_PER_HOUR = 3600
 MILLION = Decimal(1_000_000)
 
 ONLY = "only"
 """The name of the deployment of a model that lists none."""
+
+LADDER_KEYS = ("predictor", "tau", "point_usd")
+ABILITIES = ("tools", "json_schema", "logprobs", "reasoning")
 
 Placement: TypeAlias = Literal["least_loaded", "round_robin", "affinity", "dualmap"]
 """Which of several deployments takes a call."""
@@ -147,10 +154,19 @@ class ModelSettings(EndpointSettings):
     """One model by a name of ours (`main`, `small`, ...): `[models.main]`.
 
     `model` is what LiteLLM calls it (`hosted_vllm/...`, `openai/...`), or `embedded/NAME` for the
-    weights that `callboard models pull` fetches.
+    weights that `callboard models pull` fetches. In its place a `ladder` names models of the
+    settings, from the cheapest to the dearest: the next is asked where it pays.
     """
 
     model: str = Field(min_length=1)
+    ladder: tuple[str, ...] = ()
+    predictor: Path | None = None
+    """`ladder`: what `callboard train ladder` made; None: the next rung is asked where the one
+    before gave no answer."""
+    tau: float | None = Field(default=None, allow_inf_nan=False)
+    """`ladder`: points of quality that the next rung has to gain; None: what training found."""
+    point_usd: Decimal | None = Field(default=None, gt=0)
+    """`ladder`: what a point of quality of one answer is worth; tau follows from the prices."""
     deployments: tuple[DeploymentSettings, ...] = ()
     adapters: tuple[str, ...] = ()
     """Adapters that its servers offer beside it, as vLLM serves LoRA, by the names they serve
@@ -175,6 +191,45 @@ class ModelSettings(EndpointSettings):
     """Among whose requests."""
     daily_usd: Decimal | None = Field(default=None, ge=0)
     """What all calls of it may cost in a day (UTC)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_ladder_is_its_rungs(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        own = {"ladder", *LADDER_KEYS}
+        if "ladder" not in given:
+            stray = next((key for key in LADDER_KEYS if key in given), None)
+            if stray is not None:
+                raise ValueError(f"{stray} belongs to a ladder; add ladder = [...], or remove it.")
+            return given
+        other = next((key for key in given if key not in own), None)
+        if other is not None:
+            raise ValueError(
+                f"a ladder is served by its rungs; set {other} at the models that it names, and "
+                "remove it here."
+            )
+        if not isinstance(given["ladder"], list | tuple):
+            return {**given, "model": LADDER}  # the field says what is wrong
+        rungs = [str(one) for one in given["ladder"]]
+        if len(rungs) < 2 or len(set(rungs)) < len(rungs):
+            raise ValueError(
+                f"the ladder {rungs} needs two models or more, each of them once, from the "
+                "cheapest to the dearest."
+            )
+        return {**given, "model": f"{LADDER}{','.join(rungs)}"}
+
+    @model_validator(mode="after")
+    def _a_threshold_needs_a_predictor(self) -> ModelSettings:
+        for name in ("tau", "point_usd"):
+            if getattr(self, name) is not None and self.predictor is None:
+                raise ValueError(
+                    f"{name} is compared with what a predictor says; add predictor = 'FILE', which "
+                    f"'callboard train ladder' makes, or remove {name}."
+                )
+        if self.tau is not None and self.point_usd is not None:
+            raise ValueError("tau and point_usd are both set; remove one of them.")
+        return self
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> ModelSettings:
@@ -217,7 +272,9 @@ class ModelSettings(EndpointSettings):
         return SecretStr(value)
 
     def served(self) -> dict[str, ModelSettings]:
-        """Return the settings that hold at each deployment, by its name."""
+        """Return the settings that hold at each deployment, by its name; a ladder has none."""
+        if self.ladder:
+            return {}
         if not self.deployments:
             return {ONLY: self}
         return {one.name: self.at(one) for one in self.deployments}
@@ -232,6 +289,15 @@ class ModelSettings(EndpointSettings):
         deployments = tuple(one.adapted(adapter) for one in self.deployments)
         model = _beside(self.model, adapter)
         return self.model_copy(update={"model": model, "deployments": deployments, "adapters": ()})
+
+    def standing_on(self, rungs: Sequence[ModelSettings]) -> ModelSettings:
+        """Return the settings of this ladder: it can do what all of its rungs can."""
+        return self.model_copy(
+            update={
+                "context_tokens": min(one.context_tokens for one in rungs),
+                **{name: all(getattr(one, name) for one in rungs) for name in ABILITIES},
+            }
+        )
 
 
 ModelChoice: TypeAlias = str | ModelSettings

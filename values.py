@@ -94,6 +94,19 @@ class Usage:
 UNKNOWN_USAGE = Usage(input_tokens=None, output_tokens=None, cost_usd=None)
 
 
+def add_usage(first: Usage, second: Usage) -> Usage:
+    """Add two usages; what is unknown in one is unknown in the sum."""
+
+    def add(a: Any, b: Any) -> Any:
+        return None if a is None or b is None else a + b
+
+    return Usage(
+        input_tokens=add(first.input_tokens, second.input_tokens),
+        output_tokens=add(first.output_tokens, second.output_tokens),
+        cost_usd=add(first.cost_usd, second.cost_usd),
+    )
+
+
 def total_cost(usages: Iterable[Usage]) -> Decimal | None:
     """Add the costs up; one unknown makes the total unknown."""
     total = Decimal(0)

@@ -26,6 +26,8 @@ HISTORY_SHARE = 0.25
 
 _OUR_TAG = re.compile(r"<(?=/?\s*(?:earlier|memory|passages|query|whole-query)\b)", re.IGNORECASE)
 
+_QUERY = re.compile(r"^<query>\n(.*)\n</query>\Z", re.DOTALL | re.MULTILINE)
+
 
 @cache
 def prompts() -> dict[str, str]:
@@ -96,3 +98,9 @@ def cut(memo: Memo, tokens: int) -> str:
     kept = memo.text[:room]
     end = max(kept.rfind("\n"), kept.rfind(". ") + 1)
     return kept[: end if end > 0 else kept.rfind(" ") + 1].strip()
+
+
+def query_in(text: str) -> str:
+    """Return the query in a user message that `messages` made; any other text is one itself."""
+    found = _QUERY.search(text)
+    return found[1] if found else text

@@ -193,6 +193,8 @@ class Agent(BaseModel):
             raise ValueError("'model' and 'endpoint' are both set; remove one of them")
         if self.endpoint and self.endpoint.embedded:
             raise ValueError("an 'endpoint' can't be embedded; set 'model' for a configured one")
+        if self.endpoint and self.endpoint.ladder:
+            raise ValueError("an 'endpoint' can't be a ladder; set 'model' for a configured one")
         served = self.endpoint.served().values() if self.endpoint else ()
         if any("@" in (one.api_base or "") for one in served):
             raise ValueError(

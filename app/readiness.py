@@ -98,6 +98,8 @@ def model_checks(settings: Settings) -> tuple[Check, ...]:
 
 
 def _model_check(name: str, model: ModelSettings, settings: Settings) -> Check:
+    if model.ladder:
+        return _ladder_check(name, model)
     if model.embedded is not None:
         return _embedded_check(name, model.embedded, settings)
     try:
@@ -111,6 +113,19 @@ def _endpoint(model: ModelSettings) -> str:
     where = f" at {redact(model.api_base)}" if model.api_base else ""
     how = f", key in {model.api_key_env}" if model.api_key else ", no key"
     return f"{model.model}{where}{how}"
+
+
+def _ladder_check(name: str, model: ModelSettings) -> Check:
+    from ..models.ladder import Predictor
+
+    asked = "the next where the one before gave no answer"
+    try:
+        if model.predictor is not None:
+            Predictor.load(model.predictor, rungs=model.ladder)
+            asked = f"the next where {model.predictor} says that it pays"
+    except ConfigurationError as error:
+        return _bad(name, error)
+    return Check(name=name, state="ok", detail=f"a ladder, {', '.join(model.ladder)}: {asked}")
 
 
 def _embedded_check(name: str, weights: str, settings: Settings) -> Check:

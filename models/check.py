@@ -32,11 +32,13 @@ class ModelCheck:
 async def check_models(gateway: Gateway, meter: Meter) -> tuple[ModelCheck, ...]:
     """Call all deployments, side by side, and say what works; no failure is raised.
 
-    One of several is called `main/NAME`.
+    One of several is called `main/NAME`. A ladder is no endpoint: its rungs are called.
     """
     asked: dict[str, ModelChoice] = {}
     for name in gateway.names():
         settings = gateway.settings(name)
+        if settings.ladder:
+            continue
         if settings.deployments:
             asked |= {f"{name}/{one}": at for one, at in settings.served().items()}
         else:

@@ -25,7 +25,7 @@ from ..model_settings import (
     ModelSettings,
     model_name,
 )
-from ..values import Meter, Scope
+from ..values import Meter, Scope, Usage, total_cost
 from .answers import Answers, request_key
 from .attempts import Call
 from .breaker import Breaker
@@ -106,18 +106,29 @@ class Gateway:
     def cost_usd(self, name: str, input_tokens: int, output_tokens: int) -> Decimal | None:
         """Return what so many tokens cost at a model, or None where its price is unknown.
 
+        Those of a ladder cost what they cost at all its rungs, which is the most.
+
         Raises:
             UnknownName: no model has this name.
         """
-        return cost(self.pool(name).deployments[0].price, input_tokens, output_tokens)
+        prices = (self.pool(r).deployments[0].price for r in self.settings(name).ladder or (name,))
+        return total_cost(
+            Usage(cost_usd=cost(price, input_tokens, output_tokens)) for price in prices
+        )
 
     def pool(self, model: ModelChoice) -> Pool:
         """Return the deployments of a model.
 
         Raises:
             UnknownName: no model has this name.
+            InvalidInput: it is a ladder, whose rungs have deployments.
         """
         settings, name = self.settings(model), model_name(model)
+        if settings.ladder:
+            raise InvalidInput(
+                f"{name!r} is a ladder, which is climbed within a run. Name one of its rungs: "
+                f"{', '.join(settings.ladder)}."
+            )
         key = name, "" if isinstance(model, str) else settings.model_dump_json()
         pool = self._pools.get(key)
         if pool is None:

@@ -7,18 +7,22 @@ replays those that are done; `UnrecordedJournal` does the work and keeps nothing
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..model_settings import ModelChoice
 from ..values import Meter
 from .chat import ChatReply, ChatRequest
 from .gateway import Gateway
+from .ladder import Ladder
 
 T = TypeVar("T")
 
 OnText: TypeAlias = Callable[[str], None]
 """Receives a piece of text as it is written."""
+
+NO_LADDERS: Mapping[str, Ladder] = MappingProxyType({})
 
 
 class Journal(Protocol):
@@ -55,9 +59,12 @@ class Journal(Protocol):
 class UnrecordedJournal:
     """A journal that keeps nothing: for a decision without a run, and for tests."""
 
-    def __init__(self, gateway: Gateway, meter: Meter) -> None:
+    def __init__(
+        self, gateway: Gateway, meter: Meter, ladders: Mapping[str, Ladder] = NO_LADDERS
+    ) -> None:
         self._gateway = gateway
         self._meter = meter
+        self._ladders = ladders
         self.replies: list[ChatReply] = []
 
     async def once(
@@ -77,6 +84,8 @@ class UnrecordedJournal:
         self, model: ModelChoice, request: ChatRequest, *, key: str, on_text: OnText | None = None
     ) -> ChatReply:
         """Ask the model."""
+        if isinstance(model, str) and model in self._ladders:
+            return await self._ladders[model].climb(self, request, key=key, on_text=on_text)
         reply = await self._gateway.ask(model, request, meter=self._meter, on_text=on_text)
         self.replies.append(reply)
         return reply

@@ -94,8 +94,9 @@ class BoardModels:
 
 
 async def _states(house: House) -> tuple[DeploymentState, ...]:
-    names = house.gateway.names()
-    return tuple(_state(one) for name in names for one in house.gateway.pool(name).deployments)
+    gateway = house.gateway
+    names = [name for name in gateway.names() if not gateway.settings(name).ladder]
+    return tuple(_state(one) for name in names for one in gateway.pool(name).deployments)
 
 
 async def _add(house: House, model: str, deployment: DeploymentSettings) -> None:

@@ -279,6 +279,7 @@ class Conductor:
             gateway=self._gateway,
             meter=meter,
             stored=stored,
+            ladders=self._services.ladders,
         )
         return Turn(
             run_id=claim.run_id,

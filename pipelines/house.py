@@ -22,6 +22,7 @@ from ..config import RouterSettings, Settings
 from ..errors import ConfigurationError
 from ..models.gateway import Gateway
 from ..models.journal import UnrecordedJournal
+from ..models.ladder import Ladder, Reader
 from ..models.prices import PriceBook
 from ..records import Rehearsal
 from ..router.budget import CallerPolicy, CappedPolicy, FixedPolicy, load_any_policy
@@ -42,6 +43,7 @@ from ..values import (
     Decision,
     Event,
     Exchange,
+    Meter,
     RoutingMetrics,
     Run,
     Scope,
@@ -107,6 +109,7 @@ class House:
         self._router: Router | None = None
         self._archive: Archive | None = None
         self._recall: Recall | None = None
+        self._ladders: Mapping[str, Ladder] | None = None
         self._conductor: Conductor | None = None
         self._telemetry: Telemetry | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -124,7 +127,7 @@ class House:
             allowance=replace(self._allowance, run_usd=order.budget_usd),
             step="route",
         )
-        journal = UnrecordedJournal(self.gateway, meter)
+        journal = await self._unrecorded(meter)
         return await router.route(order.question(history), snapshot, journal)
 
     async def prepare(self, scope: Scope, *, learn: bool) -> None:
@@ -157,9 +160,7 @@ class House:
             self._tenant, "rehearsal", allowance=Allowance(run_usd=Decimal(0)), step="rehearse"
         )
         try:
-            return await rehearse(
-                newcomer, snapshot, last, router, UnrecordedJournal(self.gateway, meter)
-            )
+            return await rehearse(newcomer, snapshot, last, router, await self._unrecorded(meter))
         finally:
             await router.close()
 
@@ -192,7 +193,7 @@ class House:
             allowance=replace(self._allowance, run_usd=limit_usd),
             step="suggest",
         )
-        journal = UnrecordedJournal(self.gateway, meter)
+        journal = await self._unrecorded(meter)
         model = self._settings.router.model
         return tuple(
             [
@@ -332,6 +333,22 @@ class House:
             self._encoder = RecentEncoder(loaded)
         return self._encoder
 
+    async def _ready_ladders(self) -> Mapping[str, Ladder]:
+        if self._ladders is None:
+            from ..agents.messages import query_in
+            from ..agents.refining.substance import refuses
+
+            reader = Reader(encoder=await self._ready_encoder(), query_in=query_in, refuses=refuses)
+            self._ladders = {
+                name: Ladder.of(name, model, reader)
+                for name, model in self._settings.models.items()
+                if model.ladder
+            }
+        return self._ladders
+
+    async def _unrecorded(self, meter: Meter) -> UnrecordedJournal:
+        return UnrecordedJournal(self.gateway, meter, await self._ready_ladders())
+
     async def _ready_router(self) -> Router:
         async with self._building:
             if self._router is None:
@@ -400,6 +417,7 @@ class House:
                 refiner=Refiner(
                     model=settings.refiner.model, gateway=self.gateway, encoder=encoder
                 ),
+                ladders=await self._ready_ladders(),
             ),
             limits=settings.limits,
             allowance=self._allowance,

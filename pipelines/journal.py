@@ -21,7 +21,8 @@ from ..model_settings import ModelChoice, model_name
 from ..models.chat import ChatReply, ChatRequest
 from ..models.gateway import Gateway
 from ..models.journal import Journal, OnText
-from ..values import Meter, Reservation, Scope, Step, StepEnded, StepStarted, Usage
+from ..models.ladder import Ladder
+from ..values import Meter, Reservation, Scope, Step, StepEnded, StepStarted, Usage, add_usage
 from .runlog import RunLog
 
 T = TypeVar("T")
@@ -31,7 +32,8 @@ T = TypeVar("T")
 class RunContext:
     """What all journals of one run share. `stored` are the steps of an earlier attempt, by key.
 
-    `meter` gives that of a step of the turn and the agent that it works for.
+    `meter` gives that of a step of the turn and the agent that it works for. `ladders` are climbed
+    where their names are asked.
     """
 
     run_id: str
@@ -40,6 +42,7 @@ class RunContext:
     gateway: Gateway
     meter: Callable[[str, str | None], Meter]
     stored: Mapping[str, Step]
+    ladders: Mapping[str, Ladder]
 
 
 class RunJournal:
@@ -85,6 +88,8 @@ class RunJournal:
         self, model: ModelChoice, request: ChatRequest, *, key: str, on_text: OnText | None = None
     ) -> ChatReply:
         """Ask a model as a step of its own, which carries what the call used."""
+        if isinstance(model, str) and model in self._run.ladders:
+            return await self._run.ladders[model].climb(self, request, key=key, on_text=on_text)
         step, done = self._begin(key, "call", model=model_name(model))
         if done:
             reply = from_json(ChatReply, step.output)
@@ -182,16 +187,3 @@ class _Tally:
 def _step_of_turn(key: str) -> str:
     """Return the step of the turn in which the step of this key is: `act` of `act:dates/1`."""
     return key.partition("/")[0].partition(":")[0]
-
-
-def add_usage(first: Usage, second: Usage) -> Usage:
-    """Add two usages; what is unknown in one is unknown in the sum."""
-
-    def add(a: Any, b: Any) -> Any:
-        return None if a is None or b is None else a + b
-
-    return Usage(
-        input_tokens=add(first.input_tokens, second.input_tokens),
-        output_tokens=add(first.output_tokens, second.output_tokens),
-        cost_usd=add(first.cost_usd, second.cost_usd),
-    )

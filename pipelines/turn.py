@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -26,6 +26,7 @@ from ..errors import StoreError
 from ..memory.archive import Archive
 from ..memory.recall import Recall
 from ..models.journal import Journal
+from ..models.ladder import Ladder
 from ..router.guard import Verdict
 from ..router.retrieval.retriever import Retrieval
 from ..router.router import Question, Router
@@ -62,6 +63,7 @@ class Services:
     policy: TierPolicy
     runner: AgentRunner
     refiner: Refiner
+    ladders: Mapping[str, Ladder]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -142,3 +142,45 @@ def test_what_is_wrong_with_deployments_is_said(tmp_path: Path, text: str, messa
     file.write_text(f'[models.main]\nmodel = "openai/x"\n{text}\n')
     with pytest.raises(ConfigurationError, match=message):
         load_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('ladder = ["small"]', "two models or more, each of them once"),
+        ('ladder = ["small", "small"]', "two models or more, each of them once"),
+        ('ladder = "small"', r"models\.careful\.ladder': Input should be a valid tuple"),
+        ('ladder = ["small", "mian"]', "models.careful.ladder names the model 'mian'"),
+        (
+            'ladder = ["small", "other"]\n[models.other]\nladder = ["small", "main"]',
+            "names 'other', which is a ladder itself; name its rungs instead: small, main",
+        ),
+        ('ladder = ["small", "main"]\napi_base = "http://x"', "set api_base at the models"),
+        ('ladder = ["small", "main"]\ntau = 0.1', "add predictor = 'FILE'"),
+        (
+            'ladder = ["small", "main"]\npredictor = "p"\ntau = 0.1\npoint_usd = 1',
+            "tau and point_usd are both set",
+        ),
+        ('model = "openai/x"\ntau = 0.1', "tau belongs to a ladder"),
+        (
+            'ladder = ["small", "main"]\n[models.other]\nmodel = "openai/y"\nfallback = "careful"',
+            "models.other.fallback names the ladder 'careful'; name one of its rungs",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_ladder_is_said(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "callboard.toml"
+    file.write_text(f'[models.small]\nmodel = "openai/x"\n[models.careful]\n{text}\n')
+    with pytest.raises(ConfigurationError, match=message):
+        load_settings(file)
+
+
+def test_a_ladder_can_do_what_all_of_its_rungs_can(tmp_path: Path) -> None:
+    file = tmp_path / "callboard.toml"
+    file.write_text(
+        '[models.small]\nmodel = "openai/x"\ntools = false\ncontext_tokens = 1000\n'
+        '[models.main]\nmodel = "openai/y"\n[models.careful]\nladder = ["small", "main"]\n'
+    )
+    careful = load_settings(file).models["careful"]
+    assert (careful.tools, careful.json_schema, careful.context_tokens) == (False, True, 1000)
+    assert careful.model == "ladder/small,main"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from ..sentences import Piece, join
+from ..sentences import Piece, join, pieces
 from .exemplars import Nearness, Sense
 from .facts import Facts, facts_of
 
@@ -103,6 +103,11 @@ def is_useless(
             stating.append(piece)
     stated = [fact for fact in facts_of(stating).stated if fact.kind != "name"]
     return not parts or (refuses and all(query.holds(fact) for fact in stated))
+
+
+def refuses(answer: str, query: str) -> bool:
+    """Return whether an answer is useless by its words alone; an empty one is."""
+    return is_useless(pieces(answer), facts_of(query))
 
 
 def _says_nothing(text: str, nearness: Nearness) -> bool:

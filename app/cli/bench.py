@@ -1,4 +1,4 @@
-"""`callboard bench`: how good are routing and memory, on public data sets?"""
+"""`callboard bench`: how good are routing, memory and ladders, on public data sets?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from .questions import DataDir, Limit, MemoTokens, ModuleModel, Numbers, SetName, StrategyName
-from .terminal import AsJson, emit, err, known_names, numbers, show, tell
+from .terminal import AsJson, emit, err, known_names, names, numbers, show, tell
 
 commands = typer.Typer(
     help="Measure routing and memory on public data sets.",
@@ -155,6 +155,47 @@ def placement(
         from .tables import draw_rows
 
         show(draw_rows(rows, tuple(rows[0])))
+
+
+@commands.command()
+def ladder(
+    ctx: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="The folder with the data sets, which are not shipped."),
+    ],
+    name: Annotated[
+        Literal["routerdc_model7"], typer.Option("--set", help="The outcomes that are read.")
+    ] = "routerdc_model7",
+    rungs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rungs", metavar="A,B", help="Models of the set, the cheapest first; may be repeated."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the larger model where it is predicted to gain, and compare quality and cost.
+
+    Beside it: always the small or the large one, by the quality that is predicted of the small
+    one, by chance as often, and with hindsight. In percent, with 95 % intervals; the cost is that
+    of always asking the large one.
+    """
+    from ...benchmarks.ladder import LADDERS, measure_ladders
+    from ...config import load_settings
+    from ...search.encoders import load_encoder
+
+    settings = load_settings(ctx.obj)
+    ladders = [names(one) for one in rungs] if rungs else LADDERS
+    with err().status("Reading") as status:
+        encoder = load_encoder(settings.encoder, settings.cache_dir)
+        rows = measure_ladders(data / name, encoder, ladders, status.update)
+    if as_json:
+        emit({"rows": rows})
+    else:
+        from .tables import draw_ladders
+
+        show(draw_ladders(rows))
 
 
 @commands.command()

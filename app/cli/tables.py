@@ -232,6 +232,16 @@ def _short(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def draw_ladders(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Draw a table for each ladder of the benchmark."""
+    parts: list[RenderableType] = []
+    for ladder in dict.fromkeys(row["ladder"] for row in rows):
+        own = [row for row in rows if row["ladder"] == ladder]
+        names = [name for name in own[0] if name != "ladder"]
+        parts += section(ladder, draw_rows(own, names))
+    return Group(*parts[:-1])
+
+
 def draw_rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> RenderableType:
     """Draw rows of figures as a table: those of `names` that any row has, or all single ones."""
     names = [

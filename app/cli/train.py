@@ -1,4 +1,4 @@
-"""`callboard train`: makes the policies that choose how much memory may cost."""
+"""`callboard train`: makes what decides how much memory and models may cost."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Annotated, Literal
 import typer
 
 from .questions import DataDir, Limit, MemoTokens, ModuleModel, Numbers, SetName, StrategyName
-from .terminal import AsJson, emit, err, numbers, show, tell
+from .terminal import AsJson, emit, err, names, numbers, show, tell
 
 commands = typer.Typer(
-    help="Train what decides about memory.", no_args_is_help=True, rich_markup_mode=None
+    help="Train what decides about memory and models.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @commands.callback()
 def options() -> None:
-    """Train what decides about memory."""
+    """Train what decides about memory and models."""
 
 
 @commands.command()
@@ -119,3 +119,56 @@ def budget(
 
     show(draw_rows(rows))
     tell(f"Written to {out}.")
+
+
+@commands.command()
+def ladder(
+    ctx: typer.Context,
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder with files of outcomes, JSON lines.")
+    ],
+    rungs: Annotated[
+        str, typer.Option(metavar="A,B", help="The models, from the cheapest to the dearest.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the predictor goes.")],
+    keep: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="The share of what the dearest gains that tau keeps."),
+    ] = 0.9,
+    seed: Annotated[int, typer.Option(help="The same seed holds the same outcomes out.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Train the predictor of a ladder: how much better the dearer model would answer.
+
+    An outcome is a line {"query": ..., "scores": {"small": 0.4, "main": 0.9}}, with draft, logprob
+    and cost_usd by model if they are known. Files called ..._test are left for testing. A fifth is
+    held out: tau is chosen on it, and what is shown was measured on it. Name FILE as predictor
+    beside the ladder in callboard.toml.
+    """
+    from ...agents.refining.substance import refuses
+    from ...benchmarks.sets.outcomes import files_to_train_on, read_outcomes
+    from ...config import load_settings
+    from ...pipelines.training.ladder import train_ladder
+    from ...search.encoders import load_encoder
+
+    settings = load_settings(ctx.obj)
+    models = names(rungs)
+    outcomes = read_outcomes(data, files_to_train_on(data), models)
+    with err().status(f"Reading {len(outcomes)} outcomes"):
+        trained = train_ladder(
+            outcomes,
+            models,
+            encoder=load_encoder(settings.encoder, settings.cache_dir),
+            refuses=refuses,
+            kept=keep,
+            seed=seed,
+            data=data.name,
+        )
+    trained.predictor.save(out)
+    if as_json:
+        emit({"rows": trained.rows, "tau": trained.predictor.tau, "file": str(out)})
+        return
+    from .tables import draw_rows
+
+    show(draw_rows(trained.rows))
+    tell(f"tau is {trained.predictor.tau:.3f}. Written to {out}.")
