@@ -58,7 +58,8 @@ base model of most, which it beats on all six files, and the best of them on thr
 on four. With the first, asking the dearer never hurts; with the second it has to be right."""
 
 KEPT = (0.5, 0.8, 0.95)
-"""Shares of what the dearest rung gains, which each tau keeps on the validation part."""
+"""Shares of what the dearest rung gains, which each tau keeps on the validation part; beside them
+tau 0, which asks wherever anything is gained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,14 +160,14 @@ def _methods(train: _Part) -> dict[str, Callable[[_Part], Floats]]:
         "always small": lambda part: _one_hot(np.zeros(len(part.scores), int), rungs),
         "always large": lambda part: _one_hot(np.full(len(part.scores), rungs - 1), rungs),
     }
-    for kept in KEPT:
-        tau = chosen_tau(_held(held, gain), none, kept)
+    taus = {f"{kept:.0%} kept": chosen_tau(_held(held, gain), none, kept) for kept in KEPT}
+    for name, tau in {**taus, "tau 0": 0.0}.items():
         ours = by(gain, rule_at(tau, none))
         rate = 1 - float(ours(held)[:, 0].mean())
         least = float(np.quantile(_held(held, little).before[:, 0], 1 - rate))
-        methods[f"gain, {kept:.0%} kept"] = ours
-        methods[f"quality, {kept:.0%} kept"] = by(little, rule_at(least, none))
-        methods[f"random, {kept:.0%} kept"] = at_random(ours)
+        methods[f"gain, {name}"] = ours
+        methods[f"quality, {name}"] = by(little, rule_at(least, none))
+        methods[f"random, {name}"] = at_random(ours)
     return methods | {"oracle": lambda part: _one_hot(part.scores.argmax(axis=1), rungs)}
 
 
