@@ -27,6 +27,7 @@ from ..store.runs import RunEnd
 from ..values import AnswerDelta, Done, Event, Exchange, Meter, Scope, Step
 from .answering import Answer, AnswerStream
 from .journal import RunContext, RunJournal
+from .nesting import Account
 from .order import HISTORY, Order
 from .runlog import RunLog
 from .turn import Services, Turn, build_graph
@@ -261,15 +262,24 @@ class Conductor:
             history = await self._store.call(self._store.runs.exchanges, claim.scope, limit=HISTORY)
         snapshot = await self._store.call(self._registry.snapshot, claim.scope)
 
+        above = order.account
+
         def meter(step: str, agent: str | None) -> Meter:
             called = snapshot.by_name.get(agent or "")
             allowance = replace(
                 self._allowance,
                 run_usd=order.budget_usd,
+                account_usd=above.limit_usd if above else None,
                 agent_daily_usd=called.agent.limits.daily_usd if called else None,
             )
             return self._store.ledger.meter(
-                claim.scope, claim.run_id, allowance=allowance, step=step, agent=agent, books=log
+                claim.scope,
+                claim.run_id,
+                allowance=allowance,
+                step=step,
+                agent=agent,
+                account=above.run_id if above else None,
+                books=log,
             )
 
         context = RunContext(
@@ -289,6 +299,7 @@ class Conductor:
             memory_limit_usd=order.memory_budget_usd,
             replays=order.replays,
             streamed=order.streamed,
+            account=above or Account(run_id=claim.run_id, limit_usd=order.budget_usd),
             snapshot=snapshot,
             services=self._services,
             journal=RunJournal(context),

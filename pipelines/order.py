@@ -12,6 +12,7 @@ from ..errors import InvalidInput
 from ..router.budget import tiers_for
 from ..router.router import Question
 from ..values import Exchange, MemoryBudget
+from .nesting import Account, account
 
 HISTORY = 3
 """Earlier exchanges that router and agents are told, the last ones."""
@@ -25,6 +26,7 @@ class Order:
 
     `history` is the conversation as the caller tells it, oldest first; None: that of the session.
     `replays` is the run that is asked again: nothing of it, or of this one, is remembered for it.
+    `account` is whose money it draws on, where an agent of another run asks.
     Without `streamed` models answer whole, which costs half the CPU, and a failure in mid-answer
     can be mended by another try.
     """
@@ -37,6 +39,7 @@ class Order:
     budget_usd: Decimal | None = None
     history: tuple[Exchange, ...] | None = None
     replays: str | None = None
+    account: Account | None = None
     streamed: bool = True
 
     def question(self, stored: tuple[Exchange, ...]) -> Question:
@@ -86,6 +89,7 @@ def make_order(
         memory_budget_usd=amount_of(memory_budget_usd, "memory_budget_usd"),
         budget_usd=amount_of(budget_usd),
         history=None if history is None else _told(history, query_chars),
+        account=account(),
     )
 
 

@@ -44,6 +44,7 @@ from ..values import (
 )
 from .answering import Answer, AnswerStream, Outcome, compose
 from .execution import LocalExecutor
+from .nesting import Account, drawing_on
 from .runlog import RunLog
 
 _log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Turn:
     memory_limit_usd: Decimal | None
     replays: str | None
     streamed: bool
+    account: Account
     snapshot: Snapshot
     services: Services
     journal: Journal
@@ -209,10 +211,12 @@ async def act(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
             turn.log.add(event=Draft(agent=name, text=text))
 
     async def work(journal: Journal) -> AgentResult:
+        # What the agent asks the Board is paid by this run.
         executor = LocalExecutor(
             turn.services.runner, registered, journal, on_text if turn.streamed else None
         )
-        return await executor.run(task)
+        with drawing_on(turn.account):
+            return await executor.run(task)
 
     try:
         result = await turn.journal.once(

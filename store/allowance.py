@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-Bound: TypeAlias = Literal["run", "session", "user", "agent", "model", "day"]
+Bound: TypeAlias = Literal["run", "account", "session", "user", "agent", "model", "day"]
 
 
 _WORDS: Mapping[Bound, tuple[str, str]] = {
     "run": ("the run's", "budget_usd"),
+    "account": ("the money of the run that called this one's agent,", "budget_usd"),
     "session": ("the session's", "[limits] session_usd"),
     "user": ("the user's daily", "[limits] user_daily_usd"),
     "agent": ("the agent's daily", "limits.daily_usd of the agent"),
@@ -44,10 +45,12 @@ class Limit:
 class Allowance:
     """All limits that hold for a call, in US dollars; None: no limit. Days are those of UTC.
 
+    `account_usd` is that of the run on whose money a run draws that an agent began.
     `allow_unpriced`: a model without a known price may be called under a limit.
     """
 
     run_usd: Decimal | None = None
+    account_usd: Decimal | None = None
     session_usd: Decimal | None = None
     user_daily_usd: Decimal | None = None
     agent_daily_usd: Decimal | None = None
@@ -59,6 +62,7 @@ class Allowance:
         """Yield the limits that hold for a call of `model`, the narrowest first."""
         amounts: dict[Bound, Decimal | None] = {
             "run": self.run_usd,
+            "account": self.account_usd,
             "session": self.session_usd if session is not None else None,
             "agent": self.agent_daily_usd if agent is not None else None,
             "user": self.user_daily_usd,

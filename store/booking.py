@@ -22,13 +22,14 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    or_,
     select,
     update,
 )
 
 from ..errors import BudgetExceeded
 from ..values import NANO_PER_USD, Reservation, Scope, Usage, from_nano, to_nano
-from .allowance import Allowance, Limit
+from .allowance import Allowance, Bound, Limit
 from .spending import add, counted, key_of
 from .tables import ledger, scoped, within
 
@@ -67,7 +68,10 @@ class Books(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerMeter:
-    """The `Meter` of a run: what is spent on `step`, for `agent`."""
+    """The `Meter` of a run: what is spent on `step`, for `agent`.
+
+    `account` is the run whose money it is; None: its own.
+    """
 
     books: Books
     clock: Callable[[], datetime]
@@ -76,6 +80,7 @@ class LedgerMeter:
     allowance: Allowance
     step: str = ""
     agent: str | None = None
+    account: str | None = None
 
     async def reserve(self, amount_usd: Decimal | None, *, model: str) -> Reservation:
         """Set money aside, see `values.Meter`."""
@@ -118,20 +123,24 @@ class LedgerMeter:
             "model": model,
             "step": self.step,
             "agent": self.agent,
+            "account": self.account,
             "reserved_nano": amount,
             "status": "reserved",
             "created_at": now,
             "expires_at": now + timedelta(seconds=EXPIRES_S),
         }
         key = key_of(self.scope, now, self.agent, model)
+        whose = self.account or self.run_id
+        runs: dict[Bound, str] = {"run": self.run_id, "account": whose}
 
         def change(connection: Connection) -> None:
             if amount is not None:
                 for limit in limits:
+                    run = runs.get(limit.on)
                     used = (
-                        total(connection, of_run(self.scope, self.run_id))
-                        if limit.on == "run"
-                        else counted(connection, limit, key)
+                        counted(connection, limit, key)
+                        if run is None
+                        else total(connection, drawn_on(self.scope, run))
                     )
                     _check(limit, amount, used, model)
             connection.execute(_RESERVED, row)
@@ -139,8 +148,8 @@ class LedgerMeter:
                 add(connection, key, amount)
 
         # Limits that several runs share need one line for all of them.
-        alone = all(limit.on == "run" for limit in limits)
-        line = f"ledger {self.scope.tenant}" + (f" {self.run_id}" if alone else "")
+        alone = all(limit.on in runs for limit in limits)
+        line = f"ledger {self.scope.tenant}" + (f" {whose}" if alone else "")
         return reservation, Booking(line=line, change=change)
 
 
@@ -175,6 +184,17 @@ def total(connection: Connection, chosen: ColumnElement[bool]) -> int:
 def of_run(scope: Scope, run_id: str) -> ColumnElement[bool]:
     """Hold for the calls of a run."""
     return and_(within(ledger.c, scope), ledger.c.run_id == run_id)
+
+
+def drawn_on(scope: Scope, run_id: str) -> ColumnElement[bool]:
+    """Hold for the calls that a run pays for: its own, and those of runs that its agents began.
+
+    An agent may ask for another user.
+    """
+    columns = ledger.c
+    return and_(
+        columns.tenant == scope.tenant, or_(columns.run_id == run_id, columns.account == run_id)
+    )
 
 
 def _closing(

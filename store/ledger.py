@@ -53,11 +53,13 @@ class Ledger:
         allowance: Allowance,
         step: str = "",
         agent: str | None = None,
+        account: str | None = None,
         books: Books | None = None,
     ) -> LedgerMeter:
         """Return the meter of a run. `books` make its bookings; None: each in its transaction.
 
-        `step` is what the money is spent on, and `agent` for whom.
+        `step` is what the money is spent on, and `agent` for whom; `account` is the run whose
+        money it is, if that is another one.
 
         Without a limit everything is allowed and recorded. Under one, a call of unknown price is
         refused unless the allowance says otherwise, and then counts 0 until it is settled.
@@ -70,6 +72,7 @@ class Ledger:
             allowance=allowance,
             step=step,
             agent=agent,
+            account=account,
         )
 
     def book(self, booking: Booking) -> None:

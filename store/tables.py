@@ -237,7 +237,8 @@ class VectorColumns(Scoped):
 class LedgerColumns(Scoped):
     """Money set aside for calls and what they cost. A run id here needs no row in `runs`.
 
-    `step` is the step of the turn that called, and `agent` the one that it worked for.
+    `step` is the step of the turn that called, and `agent` the one that it worked for. `account` is
+    the run whose money is spent, where that is another one.
     """
 
     id: Named[str] = Column(primary_key=True)
@@ -245,6 +246,7 @@ class LedgerColumns(Scoped):
     model: Named[str]
     step: Named[str]
     agent: Named[str | None]
+    account: Named[str | None]
     input_tokens: Named[int | None] = Column(BigInteger)
     output_tokens: Named[int | None] = Column(BigInteger)
     reserved_nano: Named[int | None] = Column(BigInteger)
@@ -296,6 +298,7 @@ Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.sequence)
 Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.encoder)
 Index(None, chunks.c.tenant, chunks.c.user_id, chunks.c.superseded_by)
 Index(None, ledger.c.run_id)
+Index(None, ledger.c.account)
 Index(None, ledger.c.tenant, ledger.c.created_at)
 Index(None, spending.c.tenant, spending.c.user_id, spending.c.session)
 # What agents did, told without reading what they gave.

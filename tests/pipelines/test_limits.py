@@ -90,3 +90,39 @@ def test_the_limit_of_a_session(server, tmp_path) -> None:
         assert board.run_sync("hello", agents=["talker"], session="s").status == "done"
         assert "the session's" in board.run_sync("more", agents=["talker"], session="s").answer
         assert board.run_sync("hello", agents=["talker"], session="t").status == "done"
+
+
+@pytest.mark.parametrize("deep", [1, 2])
+def test_runs_that_an_agent_begins_draw_on_the_money_of_the_run_that_called_it(
+    deep, server, tmp_path
+) -> None:
+    with board_on(server, tmp_path) as board:
+        ends = []
+
+        async def ask_around(query: str) -> str:
+            asking = {"user": "someone else", "agents": ["talker"]}
+            runs = await asyncio.gather(*(board.run(query, **asking) for _ in range(20)))
+            ends.extend(run.status for run in runs)
+            return "Asked around."
+
+        board.agent(name="manager", description="Asks others around, twenty at a time.")(ask_around)
+        agents = ["manager"]
+        if deep == 2:
+
+            def delegate(query: str) -> str:
+                return board.run_sync(query, agents=["manager"], budget_usd=7 * COST).answer
+
+            board.agent(name="boss", description="Lets the manager do what there is to do.")(
+                delegate
+            )
+            agents = ["boss"]
+        run = board.run_sync("what do they say?", agents=agents, budget_usd=5 * COST)
+        assert (run.status, run.answer) == ("done", "Asked around.")
+        assert (ends.count("done"), len(server.requests)) == (5, 5)
+        kept = board.records.runs_sync(user=None).runs
+        refused = [one for one in kept if one.status == "failed"]
+        assert len(refused) == 15
+        answer = board.records.run_sync(refused[0].id, user=None).answer
+        assert "0 of the money of the run that called this one's agent, 0.0005 USD" in answer
+        # Its own budget is another run's business again.
+        assert board.run_sync("hello", agents=["talker"], budget_usd=COST).status == "done"
