@@ -18,9 +18,9 @@ from ..memory.embedding import Embedder
 from ..memory.recall import Recall
 from ..models.chat import ChatModel, ChatReply
 from ..models.gateway import Gateway
-from ..models.journal import UnrecordedJournal
 from ..models.prices import PriceBook
 from ..models.replies import KnownReplies, Replies
+from ..models.unrecorded import UnrecordedJournal
 from ..search import one_thread
 from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder

@@ -38,9 +38,9 @@ from ..errors import CallboardError
 from ..model_settings import EMBEDDED_MODEL, ModelSettings
 from ..models.chat import ChatRequest
 from ..models.gateway import Gateway
-from ..models.journal import UnrecordedJournal
 from ..models.prices import PriceBook
 from ..models.scripted import ScriptedModel
+from ..models.unrecorded import UnrecordedJournal
 from ..pipelines.evaluation import Rate
 from ..search.encoder import Encoder
 from ..search.encoders import load_encoder

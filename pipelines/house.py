@@ -21,9 +21,9 @@ from ..codec import from_json
 from ..config import RouterSettings, Settings
 from ..errors import ConfigurationError
 from ..models.gateway import Gateway
-from ..models.journal import UnrecordedJournal
 from ..models.ladder import Ladder, Reader
 from ..models.prices import PriceBook
+from ..models.unrecorded import UnrecordedJournal
 from ..records import Rehearsal
 from ..router.budget import CallerPolicy, CappedPolicy, FixedPolicy, load_any_policy
 from ..router.choice import check_names

@@ -13,9 +13,9 @@ from callboard.agents.spec import Agent
 from callboard.errors import BudgetExceeded
 from callboard.model_settings import ModelSettings
 from callboard.models.gateway import Gateway
-from callboard.models.journal import UnrecordedJournal
 from callboard.models.prices import PriceBook
 from callboard.models.scripted import ScriptedModel
+from callboard.models.unrecorded import UnrecordedJournal
 from callboard.router.reasoning.prompt import Case
 from callboard.values import Reservation, Usage
 

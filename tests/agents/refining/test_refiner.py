@@ -17,9 +17,9 @@ from callboard.errors import InvalidInput, ModelUnavailable
 from callboard.model_settings import ModelSettings
 from callboard.models.chat import ChatReply, ChatRequest
 from callboard.models.gateway import Gateway
-from callboard.models.journal import UnrecordedJournal
 from callboard.models.prices import PriceBook
 from callboard.models.scripted import SCRIPTED_USAGE, ScriptedModel
+from callboard.models.unrecorded import UnrecordedJournal
 from callboard.values import AgentResult
 
 QUERY = "What does shipping cost and how long does it take?"

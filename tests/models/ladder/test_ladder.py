@@ -19,11 +19,11 @@ from callboard.errors import (
 from callboard.model_settings import ModelSettings, PriceSettings
 from callboard.models.chat import ChatReply, ChatRequest, TokenLogprobs, ToolCall
 from callboard.models.gateway import Gateway
-from callboard.models.journal import UnrecordedJournal
 from callboard.models.ladder import Ladder, Predictor, Reader, Rule
 from callboard.models.ladder.features import CHEAP
 from callboard.models.prices import PriceBook
 from callboard.models.scripted import ScriptedModel
+from callboard.models.unrecorded import UnrecordedJournal
 from callboard.values import Reservation, Usage
 
 PRICED = ModelSettings(
