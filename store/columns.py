@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, Dialect, Text, TypeDecorator
 
 JSON_VALUE: JSON = JSON(none_as_null=True)
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def utc_now() -> datetime:
@@ -22,13 +23,17 @@ def storable(text: str) -> str:
     Streamed text can be cut within a surrogate pair, which is not Unicode, and PostgreSQL refuses
     NUL. Neither may cost a turn.
     """
-    pairs = text.encode("utf-16", "surrogatepass")
-    return pairs.decode("utf-16", "replace").replace("\x00", "\ufffd")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.replace("\x00", "\ufffd")
 
 
 def dump_json(value: Any) -> str:
     """Return JSON text as it is stored."""
-    return storable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return storable(_JSON.encode(value))
 
 
 class UtcTime(TypeDecorator[datetime]):
