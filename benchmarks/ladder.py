@@ -5,7 +5,7 @@
 The set of RouterDC (arXiv 2409.19886) tells how well seven models answered 20,600 questions of ten
 tasks. It holds no drafts and no prices: what is decided is decided by the question alone, and a
 call costs as many units as its model has parameters. Predictor and thresholds come from the
-training files alone, a fifth of which is held out for the thresholds; the tests are read once.
+training files alone, a fifth of which is held out for the thresholds.
 """
 
 from __future__ import annotations
