@@ -84,11 +84,15 @@ def from_nano(nano: int) -> Decimal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What one call used. None is unknown, which is not 0."""
+    """What one call used. None is unknown, which is not 0.
+
+    `reasoning_tokens` are those of the output tokens that nobody sees; None: not told.
+    """
 
     input_tokens: int | None = 0
     output_tokens: int | None = 0
     cost_usd: Decimal | None = Decimal(0)
+    reasoning_tokens: int | None = None
 
 
 UNKNOWN_USAGE = Usage(input_tokens=None, output_tokens=None, cost_usd=None)
@@ -104,6 +108,7 @@ def add_usage(first: Usage, second: Usage) -> Usage:
         input_tokens=add(first.input_tokens, second.input_tokens),
         output_tokens=add(first.output_tokens, second.output_tokens),
         cost_usd=add(first.cost_usd, second.cost_usd),
+        reasoning_tokens=add(first.reasoning_tokens, second.reasoning_tokens),
     )
 
 

@@ -59,11 +59,18 @@ class Choice(BaseModel):
     logprobs: Likelihoods | None = None
 
 
+class OutputDetails(BaseModel):
+    """What the tokens of the output were for."""
+
+    reasoning_tokens: int | None = None
+
+
 class TokenUsage(BaseModel):
     """The tokens that the server counted."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    completion_tokens_details: OutputDetails | None = None
 
 
 class Problem(BaseModel):

@@ -65,8 +65,12 @@ def usage(response: Any) -> Usage | None:
     told = getattr(response, "usage", None)
     if told is None or not told.prompt_tokens:
         return None
+    details = getattr(told, "completion_tokens_details", None)
     return Usage(
-        input_tokens=told.prompt_tokens, output_tokens=told.completion_tokens, cost_usd=None
+        input_tokens=told.prompt_tokens,
+        output_tokens=told.completion_tokens,
+        cost_usd=None,
+        reasoning_tokens=getattr(details, "reasoning_tokens", None),
     )
 
 

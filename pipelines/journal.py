@@ -98,7 +98,7 @@ class RunJournal:
             return reply
         self._announce(step)  # written when the call's money is set aside
         started = time.perf_counter()
-        tally = _Tally(self._run.meter(_step_of_turn(step.key), step.agent))
+        tally = _Tally(self._run.meter(step_of_turn(step.key), step.agent))
         try:
             reply = await self._run.gateway.ask(
                 model, request, meter=tally, on_text=on_text, scope=self._run.scope
@@ -171,7 +171,7 @@ class _Tally:
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self.usage = Usage()
+        self.usage = Usage(reasoning_tokens=0)  # nothing yet: that is known
 
     async def reserve(self, amount_usd: Decimal | None, *, model: str) -> Reservation:
         return await self._meter.reserve(amount_usd, model=model)
@@ -184,6 +184,6 @@ class _Tally:
         await self._meter.release(reservation)
 
 
-def _step_of_turn(key: str) -> str:
+def step_of_turn(key: str) -> str:
     """Return the step of the turn in which the step of this key is: `act` of `act:dates/1`."""
     return key.partition("/")[0].partition(":")[0]

@@ -20,16 +20,17 @@ from typing import Any, TypeAlias
 class Reply:
     """What the server answers to one request.
 
-    `usage` (input, output) tokens, None: the endpoint does not tell. `tool_calls` (name, JSON
-    arguments). `cut_after` drops the connection after so many pieces of a stream, or in the middle
-    of a plain body. `body` is sent as it is, instead of a completion. `logprobs` (token,
-    log-probability, alternatives) are told if the request asks. The second half of a stream
-    waits for `rest`, a minute at most.
+    `usage` (input, output) tokens, None: the endpoint does not tell; `reasoning` of the output
+    tokens are told apart, None: they are not. `tool_calls` (name, JSON arguments). `cut_after`
+    drops the connection after so many pieces of a stream, or in the middle of a plain body. `body`
+    is sent as it is, instead of a completion. `logprobs` (token, log-probability, alternatives) are
+    told if the request asks. The second half of a stream waits for `rest`, a minute at most.
     """
 
     text: str = "Fine."
     status: int = 200
     usage: tuple[int, int] | None = (12, 5)
+    reasoning: int | None = None
     tool_calls: tuple[tuple[str, str], ...] = ()
     finish_reason: str | None = None
     delay_s: float = 0.0
@@ -70,15 +71,17 @@ class Reply:
         return self.finish_reason or ("tool_calls" if self.tool_calls else "stop")
 
     @property
-    def usage_json(self) -> dict[str, int] | None:
+    def usage_json(self) -> dict[str, Any] | None:
         if self.usage is None:
             return None
         read, written = self.usage
-        return {
+        told = {
             "prompt_tokens": read,
             "completion_tokens": written,
             "total_tokens": read + written,
         }
+        details = {"completion_tokens_details": {"reasoning_tokens": self.reasoning}}
+        return told if self.reasoning is None else told | details
 
 
 Script: TypeAlias = str | Reply | Callable[[dict[str, Any]], "str | Reply"]

@@ -39,6 +39,14 @@ def test_one_unknown_cost_makes_the_total_unknown(costs: list[Decimal | None]) -
     assert known_cost(usages) == sum(known, Decimal(0))
 
 
+def test_usage_from_before_reasoning_was_kept_is_read_as_not_told() -> None:
+    usage = Usage(input_tokens=9, output_tokens=5, cost_usd=None, reasoning_tokens=3)
+    told = to_json(usage)
+    assert from_json(Usage, told) == usage
+    del told["reasoning_tokens"]
+    assert from_json(Usage, told) == Usage(input_tokens=9, output_tokens=5, cost_usd=None)
+
+
 def test_a_decision_survives_json_to_the_last_cent() -> None:
     decision = Decision(
         agents=("a", "b"),

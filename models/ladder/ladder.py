@@ -240,7 +240,7 @@ class _Told:
 
 def _whole(replies: Sequence[ChatReply]) -> ChatReply:
     """Return the last reply, as what all of them took."""
-    usage = Usage()
+    usage = Usage(reasoning_tokens=0)  # nothing yet: that is known
     for one in replies:
         usage = add_usage(usage, one.usage)
     return replace(replies[-1], usage=usage, latency_s=sum(one.latency_s for one in replies))

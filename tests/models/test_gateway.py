@@ -70,6 +70,20 @@ async def test_a_reply_has_text_usage_price_and_latency(
     assert meter.open == 0
 
 
+@PROVIDERS
+@STREAMED
+@pytest.mark.parametrize("reasoning", [None, 0, 64])
+async def test_reasoning_tokens_are_told_or_unknown(
+    reasoning, provider, streamed, serve, connect, meter, request_for
+):
+    server = serve(Reply(usage=(12, 70), reasoning=reasoning))
+    gateway = connect(server, model=f"{provider}/tiny")
+    reply = await ask(gateway, request_for(), meter, streamed)
+    assert reply.usage.reasoning_tokens == reasoning
+    assert meter.settled == [reply.usage]
+    assert from_json(ChatReply, to_json(reply)) == reply
+
+
 LIKELY = Reply(
     text='{"agent": "billing"}',
     logprobs=(
