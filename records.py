@@ -170,6 +170,50 @@ class DeploymentState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """What reasoning a model billed for one domain: an agent, or a step of the turn.
+
+    Of the audited `calls` reasoning tokens were `told` by the provider. What is usual is that of
+    `baseline_calls` earlier ones, of the same domain or of the whole model; `baseline` None: they
+    are too few, and all that needs them is None too. Ratios are reasoning tokens for each visible
+    one. `interval` holds `times` with 95 % (None: too little to tell). `run_ids` are those of the
+    calls `above_p99`.
+    """
+
+    model: str
+    domain: str
+    calls: int
+    told: int
+    baseline_calls: int
+    baseline: Literal["domain", "model"] | None = None
+    median_ratio: float | None = None
+    p95_ratio: float | None = None
+    p99_ratio: float | None = None
+    billed_tokens: int
+    expected_tokens: float | None = None
+    interval: tuple[float, float] | None = None
+    above_p99: int | None = None
+    run_ids: tuple[str, ...] = ()
+
+    @property
+    def times(self) -> float | None:
+        """Billed for expected tokens; None where nothing is expected, or nobody knows what."""
+        return self.billed_tokens / self.expected_tokens if self.expected_tokens else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Billed reasoning of the calls from `since` on, against that of the calls before.
+
+    A signal, not a proof: harder questions need more reasoning too, and a provider that billed too
+    much from the first day on looks as usual.
+    """
+
+    since: datetime
+    rows: tuple[AuditRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFigures:
     """How the turns of a time went; None: there was nothing to tell it from.
 

@@ -31,8 +31,16 @@ from ..values import (
 if TYPE_CHECKING:
     from ..agents.registry import Registered
     from ..models.check import ModelCheck
+    from ..records import Audit
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+AUDIT_MEANING = (
+    "Billed hidden reasoning against what earlier calls of the same model, agent and length of "
+    "prompt needed for as long an answer. A signal, not a proof: harder questions need more "
+    "reasoning too, 1 honest call in 100 lies above P99 and 1 honest interval in 40 above 1, and "
+    "who billed too much from the first day on looks as usual."
+)
 
 
 def run_json(run: Run) -> dict[str, JSON]:
@@ -143,6 +151,15 @@ def model_check_json(check: ModelCheck) -> dict[str, JSON]:
         "latency_s": check.latency_s,
         "usage": usage_json(check.usage),
         "error": check.error,
+    }
+
+
+def audit_json(audit: Audit) -> dict[str, JSON]:
+    """Return the audit of billed reasoning as one JSON object; null: too little to tell."""
+    return {
+        "since": audit.since.isoformat(),
+        "meaning": AUDIT_MEANING,
+        "rows": [{**asdict(row), "times": row.times} for row in audit.rows],
     }
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..model_settings import DeploymentSettings
-from ..records import DeploymentState
+from ..records import Audit, DeploymentState
 
 if TYPE_CHECKING:
     from ..models.check import ModelCheck
@@ -51,6 +52,22 @@ class BoardModels:
         """`measure`, for code that is not async."""
         house = self._house()
         return house.loop.wait(house.measure_model(name, at_once, calls))
+
+    async def audit(self, *, since: datetime | None = None, user: str | None = None) -> Audit:
+        """Compare the reasoning tokens that providers billed with what was usual before.
+
+        Args:
+            since: calls from then on are audited, and those before tell what is usual; with a time
+                zone. None: a week ago.
+            user: of whose runs; None: of all users'.
+        """
+        house = self._house()
+        return await house.loop.wait_async(house.audit_reasoning(user, since))
+
+    def audit_sync(self, *, since: datetime | None = None, user: str | None = None) -> Audit:
+        """`audit`, for code that is not async."""
+        house = self._house()
+        return house.loop.wait(house.audit_reasoning(user, since))
 
     async def deployments(self) -> tuple[DeploymentState, ...]:
         """Return the deployments of all models as they stand now, in the order of the settings."""

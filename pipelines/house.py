@@ -24,7 +24,7 @@ from ..models.gateway import Gateway
 from ..models.ladder import Ladder, Reader
 from ..models.prices import PriceBook
 from ..models.unrecorded import UnrecordedJournal
-from ..records import Rehearsal
+from ..records import Audit, Rehearsal
 from ..router.budget import CallerPolicy, CappedPolicy, FixedPolicy, load_any_policy
 from ..router.choice import check_names
 from ..router.retrieval.embedding import RememberedEmbedding
@@ -274,6 +274,21 @@ class House:
             self._tenant, "models measure", allowance=self._allowance, step="measure"
         )
         return await measure(self.gateway, name, meter, at_once=at_once, calls=calls)
+
+    async def audit_reasoning(self, user: str | None, since: datetime | None) -> Audit:
+        """Compare billed reasoning tokens with those of earlier calls; None: of all, for a week."""
+        from .auditing import audit_reasoning
+
+        async with self._building:
+            encoder = await self._ready_encoder()
+        return await asyncio.to_thread(
+            audit_reasoning,
+            self.store.summaries,
+            self._tenant if user is None else replace(self._tenant, user=user),
+            everyone=user is None,
+            since=since,
+            count_tokens=encoder.count_tokens,
+        )
 
     async def memory(self) -> MemoryDesk:
         """Return the desk of what is remembered."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -133,6 +133,19 @@ class Summaries:
         )
         with self._database.reading() as connection:
             return tuple(connection.execute(query).all())
+
+    def calls(self, scope: Scope, *, everyone: bool) -> Iterator[Row[Any]]:
+        """Yield key, run, agent, start and output of every call that a model answered.
+
+        One after the other, for together the outputs are all that was ever said.
+        """
+        columns = steps.c
+        owner = columns.tenant == scope.tenant if everyone else within(columns, scope)
+        query: Select[Any] = select(
+            columns.key, columns.run_id, columns.agent, columns.started_at, columns.output
+        ).where(columns.name == "call", columns.status == "done", owner)
+        with self._database.reading() as connection:
+            yield from connection.execute(query.execution_options(yield_per=1000))
 
 
 def begin_summary(

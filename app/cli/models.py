@@ -1,7 +1,8 @@
-"""`callboard models`: which models are configured, fetched, and answer."""
+"""`callboard models`: which models are configured, fetched, and answer; what they bill."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ...config import Settings
 
 commands = typer.Typer(
-    help="List, fetch and check models.", no_args_is_help=True, rich_markup_mode=None
+    help="List, fetch, check and audit models.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
@@ -129,6 +130,35 @@ def measure(
         )
         inner = ", ".join(f"{key} = {value}" for key, value in rates.items())
         tell(f"price = {{ gpu_per_hour = {gpu_per_hour}, {inner} }}")
+
+
+@commands.command()
+def audit(
+    ctx: typer.Context,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DATE", help="Audit calls from then on (local time); else of the last week."
+        ),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of whose runs; else of all users'.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the hidden reasoning that was billed with what was usual before."""
+    with open_board(ctx) as board:
+        found = board.models.audit_sync(since=since and since.astimezone(), user=user)
+    if as_json:
+        from ..views import audit_json
+
+        emit(audit_json(found))
+    elif not found.rows:
+        tell(f"No model has answered since {found.since.astimezone():%Y-%m-%d %H:%M}.")
+    else:
+        from .tables import draw_audit
+
+        show(draw_audit(found))
 
 
 def embedded_weights(settings: Settings) -> tuple[str, ...]:

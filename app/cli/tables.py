@@ -14,13 +14,17 @@ from rich.text import Text
 
 from ...model_settings import model_name
 from ..readiness import Check
-from ..views import cost_text, money_text, plain, time_text
+from ..views import AUDIT_MEANING, cost_text, money_text, plain, time_text
 from .drawing import grid, section
 
 if TYPE_CHECKING:
     from ...agents.registry import Registered
     from ...models.check import ModelCheck
+    from ...records import Audit, AuditRow
     from ...values import Feedback, Remembered, RoutingMetrics
+
+RUNS_SHOWN = 5
+"""Runs of a row that stand out and are drawn; all of them are in the JSON."""
 
 STYLES = {"live": "green", "bundled": "green", "ok": "green", "warn": "yellow", "bad": "red"}
 
@@ -113,6 +117,51 @@ def draw_model_checks(checks: Iterable[ModelCheck]) -> RenderableType:
             Text(plain(check.error or said)),
         )
     return table
+
+
+def draw_audit(audit: Audit) -> RenderableType:
+    """Draw one line per model and domain, the runs that stand out, and what all of it means."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("model\nagent", overflow="fold")
+    for name in ("calls\ntold", "usual\nP95, P99", "billed\nexpected", "times\n95 %", "above\nP99"):
+        table.add_column(name, justify="right")
+    for row in audit.rows:
+        suspect = row.interval is not None and row.interval[0] > 1
+        expected = "-" if row.expected_tokens is None else f"{row.expected_tokens:,.0f}"
+        table.add_row(
+            Text(plain(f"{row.model}\n{row.domain}")),
+            f"{row.calls}\n{row.told}",
+            _usual(row),
+            f"{row.billed_tokens:,}\n{expected}",
+            Text(_times(row), style="red" if suspect else ""),
+            "-" if row.above_p99 is None else str(row.above_p99),
+        )
+    since = f"Reasoning tokens since {audit.since.astimezone():%Y-%m-%d %H:%M}"
+    parts = section(since, table)
+    unusual = [row for row in audit.rows if row.run_ids]
+    if unusual:
+        runs = grid(width=[None, None])
+        for row in unusual:
+            ids, more = row.run_ids[:RUNS_SHOWN], len(row.run_ids) - RUNS_SHOWN
+            told = "\n".join((*ids, f"and {more} more") if more > 0 else ids)
+            runs.add_row(Text(plain(row.domain)), Text(told))
+        parts += section("Runs with calls above P99", runs)
+    return Group(*parts, Text(AUDIT_MEANING, style="dim"))
+
+
+def _usual(row: AuditRow) -> str:
+    if row.baseline is None:
+        return f"too few\n{row.baseline_calls} before"
+    median, p95, p99 = (f"{x:.3g}" for x in (row.median_ratio, row.p95_ratio, row.p99_ratio))
+    of_model = "\nof all agents" if row.baseline == "model" else ""
+    return f"{median}\n{p95}, {p99}{of_model}"
+
+
+def _times(row: AuditRow) -> str:
+    if row.times is None:
+        return "-"
+    between = f"{row.interval[0]:.2f} to {row.interval[1]:.2f}" if row.interval else "too few"
+    return f"{row.times:.2f}\n{between}"
 
 
 def draw_checks(checks: Iterable[Check]) -> RenderableType:

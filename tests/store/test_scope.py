@@ -40,7 +40,17 @@ def write(store: Store, scope: Scope, name: str) -> None:
     claim = store.runs.create(scope, name, name, options={}, owner="me", lease_s=30)
     store.runs.record(
         claim,
-        steps=[Step(id=name, run_id=name, key=name, name="act", agent=name, started_at=now)],
+        steps=[
+            Step(id=name, run_id=name, key=name, name="act", agent=name, started_at=now),
+            Step(
+                id=f"{name}/1",
+                run_id=name,
+                key=f"{name}/1",
+                name="call",
+                status="done",
+                started_at=now,
+            ),
+        ],
         events=[AnswerDelta(text=name)],
         end=RunEnd(status="done", answer=name),
     )
@@ -86,6 +96,8 @@ def sees(store: Store, scope: Scope, name: str) -> set[str]:
             act.agent == name
             for act in store.summaries.acts(scope, everyone=False, since=None, until=None)
         ),
+        "summaries.calls": name
+        in [call.run_id for call in store.summaries.calls(scope, everyone=False)],
         "sessions.list": bool(store.sessions.list(scope, text=name)),
         "ledger.entries": bool(store.ledger.entries(scope, name)),
         "agents.all": any(row.name == name for row in store.agents.all(scope)),
@@ -140,7 +152,7 @@ def test_who_wrote_it_reads_it_all(shared: Store, writer: Scope) -> None:
     name = f"n{next(NUMBERS)}"
     write(shared, writer, name)
     ways = sees(shared, writer, name)
-    assert len(ways) == (24 if writer.session is not None else 22)
+    assert len(ways) == (25 if writer.session is not None else 23)
 
 
 def test_the_same_chunk_id_in_two_memories_is_two_chunks(store: Store, chunk) -> None:
