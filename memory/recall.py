@@ -124,10 +124,13 @@ class Recall:
         return await self._summed(owners, kept, request, sifted.tier)
 
     async def has_own(self, scope: Scope, agent: str) -> bool:
-        """Return whether anything is remembered for this agent alone."""
+        """Return whether anything was remembered for this agent alone at the last recall."""
         if not self._settings.enabled:
             return False
-        return await asyncio.to_thread(self._any_own, scope, agent)
+        shelves = [self._shelves.of(one) for one in (scope.owner, scope.everyone)]
+        if all(shelf.read for shelf in shelves):
+            return any(shelf.has(agent) for shelf in shelves)
+        return await asyncio.to_thread(lambda: any(shelf.has(agent) for shelf in shelves))
 
     async def own_memo(
         self, scope: Scope, query: str, vector: Vectors, agent: str, memo: Memo
@@ -207,9 +210,6 @@ class Recall:
             tokens=memo.tokens + own.tokens,
             tiers=memo.tiers,
         )
-
-    def _any_own(self, scope: Scope, agent: str) -> bool:
-        return any(self._shelves.of(one).has(agent) for one in (scope.owner, scope.everyone))
 
     def _find(self, scope: Scope, query: str, vector: Vectors, k: int) -> list[Found]:
         now = self._clock()

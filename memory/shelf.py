@@ -81,13 +81,22 @@ class Shelf:
         self._pending: dict[str, None] = {}
         self._layout: tuple[Numbers, Numbers, Layout] | None = None
         self._rows: OrderedDict[str, ChunkRow] = OrderedDict()
+        self._read_once = False
+
+    @property
+    def read(self) -> bool:
+        """Whether the database was looked at."""
+        return self._read_once
 
     def has(self, agent: str) -> bool:
-        """Return whether anything is for this agent alone."""
-        with self._lock:
-            if not self._columns.has(agent):
+        """Return whether anything was for this agent alone when the shelf was last searched.
+
+        The first time the database is looked at.
+        """
+        if not self._read_once:
+            with self._lock:
                 self._follow()
-            return self._columns.has(agent)
+        return self._columns.has(agent)
 
     def find(
         self,
@@ -113,9 +122,11 @@ class Shelf:
         return [found[row.id](row) for row in rows if holds(row, now)]
 
     def rows(self, ids: Sequence[str]) -> list[ChunkRow]:
-        """Return the chunks in the order of `ids`, without those that are gone or replaced."""
+        """Return the chunks in the order of `ids`, without those that are gone or replaced.
+
+        It stands as when the shelf was last searched.
+        """
         with self._lock:
-            self._follow()
             # What is not indexed is gone or was replaced: the database need not be asked for it.
             return self._read([id_ for id_ in ids if id_ in self._lexical])
 
@@ -183,6 +194,7 @@ class Shelf:
 
     def _follow(self) -> None:
         mark = self._store.chunks.mark(self._owner)
+        self._read_once = True
         if mark.erasures != self._mark.erasures:
             self._forget()
         while mark.sequence > self._mark.sequence:
