@@ -7,8 +7,9 @@ model that says `direct = true` the request goes out as it is, in a fifth of a m
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -29,6 +30,7 @@ from .failures import (
 )
 from .wire import logprobs, parameters, reply, usage
 
+DRAIN_S = 1.0
 EVENT_BYTES = 1 << 20
 """The longest line of a stream that is read."""
 
@@ -79,6 +81,7 @@ class DirectEndpoint:
             async for line in response.content:
                 data = line.removeprefix(b"data:").strip()
                 if data == b"[DONE]":
+                    await _drain(response)
                     break
                 if not line.startswith(b"data:"):
                     continue  # comments, names of events, and the empty lines between
@@ -145,6 +148,13 @@ class DirectEndpoint:
         if not whole.choices:
             raise unreadable(self._target, "no choices")
         return whole.choices[0]
+
+
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Read what follows the end, which is nothing, or the connection could not be used again."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            await response.read()
 
 
 def _add(calls: dict[int, Call], piece: Call) -> None:

@@ -23,6 +23,7 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes as ge
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from ..config import TelemetrySettings
+from ..errors import ConfigurationError
 from ..redaction import redact
 from ..store.claims import Claim
 from ..store.runs import RunEnd
@@ -50,10 +51,9 @@ class Telemetry:
     """Sends spans from a thread of its own; what can't be sent is dropped and told in the log."""
 
     def __init__(self, settings: TelemetrySettings, secrets: Sequence[str]) -> None:
-        headers = os.environ.get(settings.headers_env) if settings.headers_env else None
         exporter = OTLPSpanExporter(
             endpoint=settings.otlp_endpoint,
-            headers=dict(pair.split("=", 1) for pair in headers.split(",")) if headers else None,
+            headers=_headers(settings),
             timeout=EXPORT_S,
         )
         self._content = settings.content
@@ -151,6 +151,19 @@ class RunSpans:
         output = step.output
         text = output.get("text") if isinstance(output, dict) else None
         return {Inference.OUTPUT_VALUE: text or json.dumps(output, ensure_ascii=False)}
+
+
+def _headers(settings: TelemetrySettings) -> dict[str, str] | None:
+    name = settings.headers_env
+    if name is None:
+        return None
+    pairs = [pair.partition("=") for pair in os.environ.get(name, "").split(",") if pair.strip()]
+    if not pairs or not all(key.strip() and mark for key, mark, _ in pairs):
+        raise ConfigurationError(
+            f"[telemetry] headers_env: the environment variable {name!r} holds no "
+            "'name=value,name=value'. Set it, or remove headers_env."
+        )
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _name(step: Step) -> str:

@@ -293,6 +293,15 @@ async def test_calls_run_side_by_side_on_shared_connections(serve, connect, mete
     assert server.connections == 8
 
 
+@STREAMED
+async def test_a_connection_is_used_again(streamed, serve, connect, meter, request_for):
+    server = serve("Fine.")
+    gateway = connect(server)
+    for _ in range(5):
+        await ask(gateway, request_for(), meter, streamed)
+    assert server.connections == 1
+
+
 async def test_the_key_is_read_from_the_environment_at_each_call(
     serve, connect, meter, request_for, monkeypatch
 ):

@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from callboard import Agent, Board
 from callboard.config import Settings
+from callboard.errors import ConfigurationError
 from callboard.model_settings import ModelSettings
 from callboard.models.scripted import ScriptedModel
 
@@ -150,3 +151,15 @@ def test_without_a_collector_nothing_is_made(tmp_path):
     with board(tmp_path, None) as quiet:
         quiet.prepare_sync(learn=False)
         assert quiet._house._telemetry is None
+
+
+@pytest.mark.parametrize("value", [None, "", "no pairs", "=x"])
+def test_headers_that_are_none_are_a_wrong_setting(value, tmp_path, collector, monkeypatch):
+    monkeypatch.delenv("COLLECTOR", raising=False)
+    if value is not None:
+        monkeypatch.setenv("COLLECTOR", value)
+    with (
+        pytest.raises(ConfigurationError, match="'COLLECTOR' holds no 'name=value"),
+        board(tmp_path, collector, headers_env="COLLECTOR") as wrong,
+    ):
+        wrong.prepare_sync(learn=False)
