@@ -198,6 +198,8 @@ class ModelSettings(EndpointSettings):
         if not isinstance(given, Mapping):
             return given
         own = {"ladder", *LADDER_KEYS}
+        if "model" in given and not given.get("ladder"):  # a model, written out with all its keys
+            given = {key: one for key, one in given.items() if one is not None and key != "ladder"}
         if "ladder" not in given:
             stray = next((key for key in LADDER_KEYS if key in given), None)
             if stray is not None:

@@ -184,3 +184,9 @@ def test_a_ladder_can_do_what_all_of_its_rungs_can(tmp_path: Path) -> None:
     careful = load_settings(file).models["careful"]
     assert (careful.tools, careful.json_schema, careful.context_tokens) == (False, True, 1000)
     assert careful.model == "ladder/small,main"
+
+
+def test_a_model_that_is_written_out_is_read_again() -> None:
+    model = ModelSettings(model="openai/x", api_base="http://127.0.0.1/v1")
+    assert ModelSettings.model_validate(model.model_dump()) == model
+    assert ModelSettings.model_validate(model.model_dump(exclude_none=True)) == model

@@ -151,7 +151,7 @@ def _spec(board: Board, fields: _Fields, agent: Agent | None, kind: str) -> dict
         )
         spec["function"] = path if allowed else there
     if kind == "documents" and agent:
-        spec |= agent.model_dump(include={"documents", "model", "endpoint"}, exclude_none=True)
+        spec |= agent.model_dump(include={"documents", "model", "endpoint"}, exclude_unset=True)
     if kind in ("model", "endpoint"):
         spec["instructions"] = fields.text(
             "instructions", "Instructions", agent.instructions if agent else "", lines=4
