@@ -131,7 +131,8 @@ class Conductor:
                         return
                 if not found:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(signal.wait(), POLL_S)
+                        async with asyncio.timeout(POLL_S):
+                            await signal.wait()
         finally:
             watching = self._watchers[run_id]
             watching.discard(signal)

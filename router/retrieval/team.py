@@ -214,7 +214,8 @@ class Team:
     async def _keep_learning(self) -> None:
         while self._stale:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), _LEARN_AFTER)
+                async with asyncio.timeout(_LEARN_AFTER):
+                    await self._hurry.wait()
             self._stale = False
             if self._index.due:
                 await asyncio.to_thread(self._index.rebuild)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from decimal import Decimal
@@ -28,6 +29,7 @@ from callboard import (
 from callboard.codec import from_json, to_json
 from callboard.model_settings import ModelSettings
 from callboard.pipelines.order import Order, make_order
+from callboard.values import Scope
 
 
 def step_names(run: Run) -> list[str]:
@@ -359,3 +361,26 @@ def test_the_limit_of_the_settings_holds_where_the_caller_sets_none(make_board) 
     assert run.decision.method == "fallback"
     assert "budget_usd" in run.decision.reason
     assert run.status == "done"
+
+
+async def test_who_stops_reading_just_when_something_comes_is_let_go(board) -> None:
+    """A cancellation that came with the next event was lost once, and Ctrl-C hung."""
+    house = board._house
+    run_id = await board.start("hello")
+
+    async def race() -> bool:
+        conductor = await house.conductor()
+        scope = Scope(tenant="local", user="local")
+        await conductor.wait(run_id)
+        last = [event.seq async for event in conductor.events(scope, run_id, 0)][-1]
+        reading = asyncio.ensure_future(anext(conductor.events(scope, run_id, last)))
+        while not conductor._watchers.get(run_id):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        conductor._written(run_id)
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait([reading], timeout=1)
+        return reading.cancelled()
+
+    assert await house.loop.wait_async(race())
