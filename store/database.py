@@ -61,7 +61,7 @@ class Database:
         except ModuleNotFoundError as error:
             raise StoreError(
                 f"The database {self.name!r} needs the package {error.name!r}. "
-                f"Install it with 'pip install {error.name}'."
+                "Install it with: pip install 'callboard[postgres]'"
             ) from error
         self._engine = engine
         # A reader sees one state of the whole database; WAL gives that to SQLite by itself.

@@ -62,3 +62,12 @@ def _network_is_forbidden() -> Iterator[None]:
     tried, _reached[:] = list(_reached), []
     if tried:
         pytest.fail(f"The test tried to reach the network: {', '.join(tried)}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """Start a PostgreSQL server, once for all tests that need one."""
+    from postgres import Postgres
+
+    with Postgres() as server:
+        yield server

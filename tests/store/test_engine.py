@@ -32,12 +32,12 @@ def test_a_corrupt_file_is_left_alone_and_named(tmp_path: Path) -> None:
     assert file.read_bytes() == b"This is no database. " * 200
 
 
-def test_damaged_pages_are_named(url: str, tmp_path: Path) -> None:
-    Store.open(url).close()
+def test_damaged_pages_are_named(sqlite_url: str, tmp_path: Path) -> None:
+    Store.open(sqlite_url).close()
     file = tmp_path / "test.db"
     file.write_bytes(file.read_bytes()[:100] + b"\xff" * (file.stat().st_size - 100))
     with pytest.raises(StoreError, match="damaged"):
-        Store.open(url)
+        Store.open(sqlite_url)
 
 
 @pytest.mark.parametrize("bad", ["", "callboard.db", "nosuch://x/y", "sqlite+nosuch:///x.db"])
@@ -51,14 +51,20 @@ def test_an_unsupported_kind_shows_a_good_one() -> None:
         Store.open("mysql+pymysql://u:secret@localhost/x")
 
 
+def test_a_missing_driver_is_named_with_the_extra(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match=r"needs the package 'psycopg'.*callboard\[postgres\]"):
+        Store.open("postgresql+psycopg://u:secret@127.0.0.1:1/x")
+
+
 def test_a_password_is_never_shown() -> None:
     with pytest.raises(StoreError) as caught:
         Store.open("postgresql+psycopg://u:secret@127.0.0.1:1/x")
     assert "secret" not in str(caught.value)
 
 
-def test_sqlite_runs_in_wal_mode_with_foreign_keys(url: str) -> None:
-    database = Database(url)
+def test_sqlite_runs_in_wal_mode_with_foreign_keys(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
     with database.reading() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()

@@ -54,6 +54,7 @@ def test_a_limit_holds_over_all_runs_and_not_for_others(allowance, of, other, st
     reserve(store, scope, "r1", allowance)
     with pytest.raises(BudgetExceeded, match=rf"0 of {of} 0\.01 USD are left\. Raise"):
         reserve(store, scope, "r2", allowance)
+    other = dict(other)
     beside = other.pop("scope", scope)
     if beside == "s2":
         beside = Scope(tenant=scope.tenant, user=scope.user, session="s2")
