@@ -128,7 +128,7 @@ class Recall:
         if not self._settings.enabled:
             return False
         shelves = [self._shelves.of(one) for one in (scope.owner, scope.everyone)]
-        if all(shelf.read for shelf in shelves):
+        if all(shelf.known for shelf in shelves):
             return any(shelf.has(agent) for shelf in shelves)
         return await asyncio.to_thread(lambda: any(shelf.has(agent) for shelf in shelves))
 

@@ -81,19 +81,15 @@ class Shelf:
         self._pending: dict[str, None] = {}
         self._layout: tuple[Numbers, Numbers, Layout] | None = None
         self._rows: OrderedDict[str, ChunkRow] = OrderedDict()
-        self._read_once = False
-
-    @property
-    def read(self) -> bool:
+        self.known = False
         """Whether the database was looked at."""
-        return self._read_once
 
     def has(self, agent: str) -> bool:
         """Return whether anything was for this agent alone when the shelf was last searched.
 
         The first time the database is looked at.
         """
-        if not self._read_once:
+        if not self.known:
             with self._lock:
                 self._follow()
         return self._columns.has(agent)
@@ -194,7 +190,7 @@ class Shelf:
 
     def _follow(self) -> None:
         mark = self._store.chunks.mark(self._owner)
-        self._read_once = True
+        self.known = True
         if mark.erasures != self._mark.erasures:
             self._forget()
         while mark.sequence > self._mark.sequence:

@@ -13,9 +13,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import ConfigurationError, InvalidInput, UnknownName, nearest
 from ..model_settings import (
@@ -173,7 +174,7 @@ class Gateway:
         """Import what calls need, which takes seconds; the first call would wait for it."""
         served = [one for model in self._models.values() for one in model.served().values()]
         if any(one.direct for one in served):
-            await asyncio.to_thread(import_module, f"{__package__}.direct")
+            await asyncio.to_thread(_load_direct)
         if not all(one.direct for one in served):
             await asyncio.to_thread(load_litellm)
 
@@ -332,18 +333,15 @@ class Gateway:
         return deployment
 
     async def _endpoint(self, name: str, settings: ModelSettings) -> ChatModel:
-        """Return the way to a model; the first one imports LiteLLM, off the event loop."""
+        """Return the way to a model; the first one imports its library, off the event loop."""
+        load = _load_direct if settings.direct else load_litellm
+        if not load.cache_info().currsize:
+            await asyncio.to_thread(load)
         if settings.direct:
-            from .direct import DirectEndpoint  # the HTTP client takes a moment to import
-
-            key = settings.api_key
-            secret = key.get_secret_value() if key is not None else None
-            return DirectEndpoint(
-                Target(name, settings, settings.api_base, secret), self._session()
-            )
+            target = Target(name, settings, settings.api_base, _key(settings))
+            endpoint: ChatModel = _load_direct().DirectEndpoint(target, self._session())
+            return endpoint
         self._loops.add(asyncio.get_running_loop())
-        if not load_litellm.cache_info().currsize:
-            await asyncio.to_thread(load_litellm)
         if settings.embedded is None:
             return LiteLLMEndpoint(_target(name, settings), settings.model)
         server = self._servers.get(name)
@@ -358,9 +356,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None:
-            from .direct import new_session
-
-            session = self._sessions[loop] = new_session()
+            session = self._sessions[loop] = _load_direct().new_session()
         return session
 
     def _serve(self, name: str, weights: str, context_tokens: int) -> EmbeddedServer:
@@ -372,9 +368,19 @@ class Gateway:
             return self._servers[name]
 
 
-def _target(name: str, settings: ModelSettings) -> Target:
+@lru_cache(maxsize=1)
+def _load_direct() -> Any:
+    """Import the way without LiteLLM, whose HTTP client takes a moment."""
+    return import_module(f"{__package__}.direct")
+
+
+def _key(settings: ModelSettings) -> str | None:
     secret = settings.api_key
-    key = secret.get_secret_value() if secret is not None else None
+    return secret.get_secret_value() if secret is not None else None
+
+
+def _target(name: str, settings: ModelSettings) -> Target:
+    key = _key(settings)
     if settings.api_base is None and settings.model.startswith(SELF_HOSTED):
         raise ConfigurationError(
             f"Model {name!r} ({settings.model}) has no address. Set api_base in [models.{name}], "

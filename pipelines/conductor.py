@@ -24,11 +24,11 @@ from ..store.allowance import Allowance
 from ..store.claims import Claim
 from ..store.engine import Store
 from ..store.runs import RunEnd
-from ..values import AnswerDelta, Done, Event, Exchange, Meter, Scope, Step
+from ..values import AnswerDelta, Done, Event, Meter, Scope, Step
 from .answering import Answer, AnswerStream
 from .journal import RunContext, RunJournal
 from .nesting import Account
-from .order import HISTORY, Order
+from .order import Order
 from .runlog import RunLog
 from .turn import Services, Turn, build_graph
 
@@ -258,9 +258,7 @@ class Conductor:
         log: RunLog,
         started: float,
     ) -> Turn:
-        history: tuple[Exchange, ...] = ()
-        if claim.scope.session is not None and order.history is None:
-            history = await self._store.call(self._store.runs.exchanges, claim.scope, limit=HISTORY)
+        question = await order.question(self._store, claim.scope)
         snapshot = await self._store.call(self._registry.snapshot, claim.scope)
 
         above = order.account
@@ -295,7 +293,7 @@ class Conductor:
         return Turn(
             run_id=claim.run_id,
             scope=claim.scope,
-            question=order.question(history),
+            question=question,
             memory=order.memory,
             memory_limit_usd=order.memory_budget_usd,
             replays=order.replays,

@@ -117,9 +117,7 @@ class House:
     async def route(self, scope: Scope, order: Order) -> Decision:
         """Decide, and call nobody."""
         router = await self._ready_router()
-        history: tuple[Exchange, ...] = ()
-        if scope.session is not None and order.history is None:
-            history = await self.store.call(self.store.runs.exchanges, scope, limit=HISTORY)
+        question = await order.question(self.store, scope)
         snapshot = await self.store.call(self.registry.snapshot, scope)
         meter = self.store.ledger.meter(
             scope,
@@ -128,7 +126,7 @@ class House:
             step="route",
         )
         journal = await self._unrecorded(meter)
-        return await router.route(order.question(history), snapshot, journal)
+        return await router.route(question, snapshot, journal)
 
     async def prepare(self, scope: Scope, *, learn: bool) -> None:
         """Get ready for queries; `learn` waits for what is learned from the agents' examples."""

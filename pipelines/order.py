@@ -11,7 +11,8 @@ from decimal import Decimal, InvalidOperation
 from ..errors import InvalidInput
 from ..router.budget import tiers_for
 from ..router.router import Question
-from ..values import Exchange, MemoryBudget
+from ..store.engine import Store
+from ..values import Exchange, MemoryBudget, Scope
 from .nesting import Account, account
 
 HISTORY = 3
@@ -42,13 +43,16 @@ class Order:
     account: Account | None = None
     streamed: bool = True
 
-    def question(self, stored: tuple[Exchange, ...]) -> Question:
-        """Return the question for the router; `stored` is what the session holds."""
+    async def question(self, store: Store, scope: Scope) -> Question:
+        """Return the question for the router, with what the session holds if nobody told more."""
+        history = self.history or ()
+        if self.history is None and scope.session is not None:
+            history = await store.call(store.runs.exchanges, scope, limit=HISTORY)
         return Question(
             query=self.query,
             agents=self.agents,
             exclude=self.exclude,
-            history=stored if self.history is None else self.history,
+            history=history,
             budget_usd=self.budget_usd,
             tiers=tiers_for(self.memory),
         )

@@ -172,13 +172,18 @@ def _name(step: Step) -> str:
         return f"invoke_agent {step.agent}"
     if step.name == "call":
         return f"chat {step.model}"
-    tool = step.name.partition("tool:")[2]
+    tool = _tool(step)
     return f"execute_tool {tool}" if tool else step.name
+
+
+def _tool(step: Step) -> str:
+    """Return the name of the tool that the step used; empty: it used none."""
+    return step.name.partition("tool:")[2]
 
 
 def _of_step(step: Step) -> Attributes:
     """Return what is told of every step, and what only of its kind."""
-    tool = step.name.partition("tool:")[2]
+    tool = _tool(step)
     kind = Kind.TOOL if tool else _KINDS.get(step.name, Kind.CHAIN)
     told = {
         Inference.OPENINFERENCE_SPAN_KIND: kind.value,

@@ -294,13 +294,15 @@ def test_a_history_that_the_caller_gives_takes_the_place_of_the_sessions(make_bo
     assert "Ada" not in model.requests[-1].messages[-1].content
 
 
-def test_a_given_history_is_kept_with_the_order() -> None:
+async def test_a_given_history_is_kept_with_the_order(board: Board) -> None:
+    store, scope = board._house.store, Scope()
     order = make_order("hi", query_chars=100, history=[Exchange(query="q", answer="a")])
     kept = from_json(Order, json.loads(json.dumps(to_json(order))))
     assert kept == order
-    assert kept.question(()).history == (Exchange(query="q", answer="a"),)
+    assert (await kept.question(store, scope)).history == (Exchange(query="q", answer="a"),)
     before = {key: value for key, value in to_json(order).items() if key != "history"}
-    assert from_json(Order, before).question(()).history == ()  # stored by an older version
+    older = from_json(Order, before)  # stored by an older version
+    assert (await older.question(store, scope)).history == ()
 
 
 def test_a_given_history_is_routed_by(board: Board) -> None:
