@@ -13,6 +13,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from copy import copy
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -51,8 +52,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 Money: TypeAlias = Decimal | float | str
 """An amount of US dollars, as people write it."""
-
-TENANT = "local"
 
 
 class Asking(TypedDict, total=False):
@@ -100,7 +99,9 @@ class Board:
         self._models = dict(models or {})
         self._approver = approver
         self._recover = recover
-        self._tenant = Scope(tenant=TENANT)
+        self._tenant = Scope()
+        self._allowed: tuple[str, ...] | None = None
+        self._whole = self
         self._opening = threading.Lock()
         self._open_house: House | None = None
         self._closed = False
@@ -124,6 +125,22 @@ class Board:
         """
         loaded = load_settings(Path(path) if path else None, **settings)
         return cls(loaded, models=models, approver=approver, recover=recover)
+
+    def scoped(self, tenant: str, *, agents: Collection[str] | None = None) -> Self:
+        """Return this Board as `tenant` sees it, and with those `agents` alone (None: all).
+
+        Tenants share the settings, the models and the database, and see nothing of each other:
+        each has its own agents, users, runs, memory and spending. It lives as long as this Board.
+
+        Raises:
+            InvalidInput: the name of the tenant is empty.
+        """
+        if not tenant.strip():
+            raise InvalidInput("The name of the tenant is empty. Name one, such as 'acme'.")
+        view = copy(self)
+        view._tenant = Scope(tenant=tenant)
+        view._allowed = None if agents is None else tuple(sorted(set(agents)))
+        return view
 
     # Agents ------------------------------------------------------------------------------------
 
@@ -177,12 +194,12 @@ class Board:
         No model is asked.
         """
         house = self._house
-        return await house.loop.wait_async(house.check_agents())
+        return await house.loop.wait_async(house.check_agents(self._tenant))
 
     def check_agents_sync(self) -> Checkup:
         """`check_agents`, for code that is not async."""
         house = self._house
-        return house.loop.wait(house.check_agents())
+        return house.loop.wait(house.check_agents(self._tenant))
 
     async def suggest(
         self, agents: Sequence[str] | None = None, *, budget_usd: Money | None = None
@@ -196,14 +213,14 @@ class Board:
             CallboardError: a call failed, or its answer can't be used.
         """
         house, limit = self._house, amount_of(budget_usd)
-        return await house.loop.wait_async(house.suggest(agents, limit))
+        return await house.loop.wait_async(house.suggest(self._tenant, agents, limit))
 
     def suggest_sync(
         self, agents: Sequence[str] | None = None, *, budget_usd: Money | None = None
     ) -> tuple[Suggestion, ...]:
         """`suggest`, for code that is not async."""
         house, limit = self._house, amount_of(budget_usd)
-        return house.loop.wait(house.suggest(agents, limit))
+        return house.loop.wait(house.suggest(self._tenant, agents, limit))
 
     async def rehearse(self, agent: Agent) -> Rehearsal:
         """Tell whose queries an agent would take if it were registered; nothing is changed.
@@ -212,22 +229,22 @@ class Board:
             InvalidInput: something that the agent names does not exist.
         """
         house = self._house
-        return await house.loop.wait_async(house.rehearse(agent))
+        return await house.loop.wait_async(house.rehearse(self._tenant, agent))
 
     def rehearse_sync(self, agent: Agent) -> Rehearsal:
         """`rehearse`, for code that is not async."""
         house = self._house
-        return house.loop.wait(house.rehearse(agent))
+        return house.loop.wait(house.rehearse(self._tenant, agent))
 
     async def categories(self) -> dict[str, str]:
         """Return the category of every agent: its first tag, or that of agents that are like it."""
         house = self._house
-        return await house.loop.wait_async(house.categories())
+        return await house.loop.wait_async(house.categories(self._tenant))
 
     def categories_sync(self) -> dict[str, str]:
         """`categories`, for code that is not async."""
         house = self._house
-        return house.loop.wait(house.categories())
+        return house.loop.wait(house.categories(self._tenant))
 
     def unregister(self, name: str) -> None:
         """Remove an agent; the next query no longer sees it.
@@ -238,8 +255,8 @@ class Board:
         self._house.registry.unregister(self._tenant, name)
 
     def agents(self) -> tuple[Registered, ...]:
-        """Return all agents, also those that are detached or disabled."""
-        return self._house.registry.snapshot(self._tenant).agents
+        """Return all agents that may be used, also those that are detached or disabled."""
+        return self._house.registry.snapshot(self._tenant).only(self._allowed).agents
 
     # Asking ------------------------------------------------------------------------------------
 
@@ -251,12 +268,12 @@ class Board:
         Raises:
             InvalidInput: the query is empty, too long, or not text.
         """
-        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        house, scope, order = self._house, self._scope(**asking), self._order(query, **asking)
         return await house.loop.wait_async(house.run(scope, order))
 
     def run_sync(self, query: str, **asking: Unpack[Asking]) -> Run:
         """`run`, for code that is not async."""
-        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        house, scope, order = self._house, self._scope(**asking), self._order(query, **asking)
         return house.loop.wait(house.run(scope, order))
 
     async def prepare(self, *, learn: bool = True) -> None:
@@ -276,12 +293,12 @@ class Board:
 
     async def route(self, query: str, **asking: Unpack[Asking]) -> Decision:
         """Decide who would be called, and call nobody. Raises as `run` does."""
-        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        house, scope, order = self._house, self._scope(**asking), self._order(query, **asking)
         return await house.loop.wait_async(house.route(scope, order))
 
     def route_sync(self, query: str, **asking: Unpack[Asking]) -> Decision:
         """`route`, for code that is not async."""
-        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        house, scope, order = self._house, self._scope(**asking), self._order(query, **asking)
         return house.loop.wait(house.route(scope, order))
 
     async def stream(self, query: str, **asking: Unpack[Asking]) -> AsyncIterator[Event]:
@@ -292,35 +309,35 @@ class Board:
 
     async def routing_metrics(self, *, user: str = "local", limit: int = 1000) -> RoutingMetrics:
         """Tell what the user's last runs say about the routing."""
-        house, scope = self._house, Scope(tenant=TENANT, user=user)
+        house, scope = self._house, self._scope(user=user)
         return await house.loop.wait_async(house.routing_metrics(scope, limit))
 
     def routing_metrics_sync(self, *, user: str = "local", limit: int = 1000) -> RoutingMetrics:
         """`routing_metrics`, for code that is not async."""
-        house, scope = self._house, Scope(tenant=TENANT, user=user)
+        house, scope = self._house, self._scope(user=user)
         return house.loop.wait(house.routing_metrics(scope, limit))
 
     # Runs --------------------------------------------------------------------------------------
 
     async def start(self, query: str, **asking: Unpack[Asking]) -> str:
         """Begin a run and return its id. It goes on whoever listens. Raises as `run` does."""
-        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        house, scope, order = self._house, self._scope(**asking), self._order(query, **asking)
         return await house.loop.wait_async(house.start(scope, order))
 
     def start_sync(self, query: str, **asking: Unpack[Asking]) -> str:
         """`start`, for code that is not async."""
-        house, scope, order = self._house, _scope(**asking), self._order(query, **asking)
+        house, scope, order = self._house, self._scope(**asking), self._order(query, **asking)
         return house.loop.wait(house.start(scope, order))
 
     def events(self, run_id: str, *, after: int = 0, user: str = "local") -> AsyncIterator[Event]:
         """Yield a run's events after number `after`, as they come, up to `Done`."""
         house = self._house
-        return house.loop.iterate_async(house.events(_scope(user=user), run_id, after))
+        return house.loop.iterate_async(house.events(self._scope(user=user), run_id, after))
 
     def events_sync(self, run_id: str, *, after: int = 0, user: str = "local") -> Iterator[Event]:
         """`events`, for code that is not async."""
         house = self._house
-        return house.loop.iterate(house.events(_scope(user=user), run_id, after))
+        return house.loop.iterate(house.events(self._scope(user=user), run_id, after))
 
     async def replay(self, run_id: str, **asking: Unpack[Asking]) -> str:
         """Begin a run with the query of another and return its id: to see what else would come.
@@ -331,13 +348,13 @@ class Board:
         Raises:
             UnknownName: the user has no such run, or a pinned agent does not exist.
         """
-        house, scope = self._house, _scope(**asking)
+        house, scope = self._house, self._scope(**asking)
         making = self._replaying(run_id, **asking)
         return await house.loop.wait_async(house.replay(scope, run_id, making))
 
     def replay_sync(self, run_id: str, **asking: Unpack[Asking]) -> str:
         """`replay`, for code that is not async."""
-        house, scope = self._house, _scope(**asking)
+        house, scope = self._house, self._scope(**asking)
         making = self._replaying(run_id, **asking)
         return house.loop.wait(house.replay(scope, run_id, making))
 
@@ -348,12 +365,12 @@ class Board:
             UnknownName: the user has no such run.
         """
         house = self._house
-        return await house.loop.wait_async(house.cancel(_scope(user=user), run_id))
+        return await house.loop.wait_async(house.cancel(self._scope(user=user), run_id))
 
     def cancel_sync(self, run_id: str, *, user: str = "local") -> bool:
         """`cancel`, for code that is not async."""
         house = self._house
-        return house.loop.wait(house.cancel(_scope(user=user), run_id))
+        return house.loop.wait(house.cancel(self._scope(user=user), run_id))
 
     async def get(self, run_id: str, *, user: str = "local") -> Run:
         """Return a run as it is stored now.
@@ -362,12 +379,12 @@ class Board:
             UnknownName: the user has no such run.
         """
         house = self._house
-        return await house.loop.wait_async(house.get(_scope(user=user), run_id))
+        return await house.loop.wait_async(house.get(self._scope(user=user), run_id))
 
     def get_sync(self, run_id: str, *, user: str = "local") -> Run:
         """`get`, for code that is not async."""
         house = self._house
-        return house.loop.wait(house.get(_scope(user=user), run_id))
+        return house.loop.wait(house.get(self._scope(user=user), run_id))
 
     async def list(
         self,
@@ -381,7 +398,7 @@ class Board:
 
         `before` is the id of the last run of the page before.
         """
-        house, scope = self._house, _scope(user=user, session=session)
+        house, scope = self._house, self._scope(user=user, session=session)
         return await house.loop.wait_async(house.list(scope, limit, before))
 
     def list_sync(
@@ -393,7 +410,7 @@ class Board:
         session: str | None = None,
     ) -> tuple[Run, ...]:
         """`list`, for code that is not async."""
-        house, scope = self._house, _scope(user=user, session=session)
+        house, scope = self._house, self._scope(user=user, session=session)
         return house.loop.wait(house.list(scope, limit, before))
 
     # Feedback ----------------------------------------------------------------------------------
@@ -416,7 +433,7 @@ class Board:
             InvalidInput: the score is not in -1..1, or no agent was called and none is named.
             UnknownName: the user has no such run, or there is no such agent.
         """
-        house, scope = self._house, _scope(user=user)
+        house, scope = self._house, self._scope(user=user)
         given = house.feedback.give(scope, run_id, score, agents=agents, comment=comment)
         return await house.loop.wait_async(given)
 
@@ -430,7 +447,7 @@ class Board:
         user: str = "local",
     ) -> Feedback:
         """`feedback`, for code that is not async."""
-        house, scope = self._house, _scope(user=user)
+        house, scope = self._house, self._scope(user=user)
         given = house.feedback.give(scope, run_id, score, agents=agents, comment=comment)
         return house.loop.wait(given)
 
@@ -441,12 +458,12 @@ class Board:
             UnknownName: the user gave no such feedback.
         """
         house = self._house
-        return await house.loop.wait_async(house.feedback.undo(_scope(user=user), feedback_id))
+        return await house.loop.wait_async(house.feedback.undo(self._scope(user=user), feedback_id))
 
     def undo_feedback_sync(self, feedback_id: str, *, user: str = "local") -> Feedback:
         """`undo_feedback`, for code that is not async."""
         house = self._house
-        return house.loop.wait(house.feedback.undo(_scope(user=user), feedback_id))
+        return house.loop.wait(house.feedback.undo(self._scope(user=user), feedback_id))
 
     async def list_feedback(
         self,
@@ -463,7 +480,7 @@ class Board:
         Raises:
             UnknownName: the user has no such run.
         """
-        house, scope = self._house, _scope(user=user)
+        house, scope = self._house, self._scope(user=user)
         found = house.feedback.list(scope, run_id, undone=undone, limit=limit)
         return await house.loop.wait_async(found)
 
@@ -476,7 +493,7 @@ class Board:
         user: str = "local",
     ) -> tuple[Feedback, ...]:
         """`list_feedback`, for code that is not async."""
-        house, scope = self._house, _scope(user=user)
+        house, scope = self._house, self._scope(user=user)
         return house.loop.wait(house.feedback.list(scope, run_id, undone=undone, limit=limit))
 
     # Memory ------------------------------------------------------------------------------------
@@ -501,7 +518,7 @@ class Board:
     @property
     def models(self) -> BoardModels:
         """The models: whether they answer, and the deployments that serve them."""
-        return BoardModels(lambda: self._house)
+        return BoardModels(lambda: self._house, self._tenant)
 
     # Upkeep ------------------------------------------------------------------------------------
 
@@ -513,7 +530,12 @@ class Board:
     # Life --------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Stop working and close the database. Runs that go on can be resumed. May be repeated."""
+        """Stop working and close the database. Runs that go on can be resumed. May be repeated.
+
+        What `scoped` gave is closed with it, and closes nothing itself.
+        """
+        if self._whole is not self:
+            return
         with self._opening:
             house, self._open_house, self._closed = self._open_house, None, True
         if house is not None:
@@ -533,13 +555,14 @@ class Board:
 
     @property
     def _house(self) -> House:
+        if self._whole is not self:
+            return self._whole._house
         with self._opening:
             if self._closed:
                 raise InvalidInput("The Board is closed. Make a new one.")
             if self._open_house is None:
                 self._open_house = House(
                     self.settings,
-                    tenant=self._tenant,
                     models=self._models,
                     approver=self._approver,
                     recover=self._recover,
@@ -561,15 +584,15 @@ class Board:
             query_chars=limits.query_chars,
             agents=asking.get("agents"),
             exclude=asking.get("exclude", ()),
+            allowed=self._allowed,
             memory=asking.get("memory", self.settings.memory.budget),
             memory_budget_usd=asking.get("memory_budget_usd"),
             budget_usd=limits.budget_usd if budget_usd is None else budget_usd,
             history=asking.get("history"),
         )
 
-
-def _scope(**asking: Unpack[Asking]) -> Scope:
-    user = asking.get("user", "local")
-    if user == EVERYONE:
-        raise InvalidInput(f"The name {EVERYONE!r} stands for all users. Name one of them.")
-    return Scope(tenant=TENANT, user=user, session=asking.get("session"))
+    def _scope(self, **asking: Unpack[Asking]) -> Scope:
+        user = asking.get("user", "local")
+        if user == EVERYONE:
+            raise InvalidInput(f"The name {EVERYONE!r} stands for all users. Name one of them.")
+        return replace(self._tenant, user=user, session=asking.get("session"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -84,6 +84,13 @@ class Snapshot:
     def detached(self) -> tuple[Registered, ...]:
         """Those that can't run in this process."""
         return tuple(one for one in self.agents if one.state == "detached")
+
+    def only(self, names: Collection[str] | None) -> Snapshot:
+        """Return those of `names` that there are, as a snapshot of their own; None: all."""
+        if names is None:
+            return self
+        found = (self.by_name.get(name) for name in sorted(set(names)))
+        return Snapshot(version=self.version, agents=tuple(one for one in found if one))
 
     def changes_since(self, earlier: Snapshot) -> Changes:
         """Return what an index of the live agents of `earlier` has to change to hold these.

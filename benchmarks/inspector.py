@@ -30,7 +30,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ..board import TENANT, Board
+from ..board import Board
 from ..records import RunFilter
 from ..store.allowance import Allowance
 from ..store.booking import settling
@@ -67,9 +67,7 @@ def fill(url: str, template: Run, count: int, told: Callable[[int], None]) -> li
     for number in range(count):
         clock.now += timedelta(days=90 / count)
         run_id = f"{draw.getrandbits(128):032x}"
-        scope = Scope(
-            tenant=TENANT, user=f"user-{draw.randrange(20)}", session=f"s{draw.randrange(400)}"
-        )
+        scope = Scope(user=f"user-{draw.randrange(20)}", session=f"s{draw.randrange(400)}")
         _store(store, clock, scope, run_id, _variant(template, run_id, draw, clock.now))
         ids.append(run_id)
         if number % 500 == 0:

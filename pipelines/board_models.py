@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..model_settings import DeploymentSettings
 from ..records import Audit, DeploymentState
+from ..values import Scope
 
 if TYPE_CHECKING:
     from ..models.check import ModelCheck
@@ -22,18 +24,19 @@ class BoardModels:
     What is added or drained holds in this process, until it ends; settings hold for all.
     """
 
-    def __init__(self, house: Callable[[], House]) -> None:
+    def __init__(self, house: Callable[[], House], tenant: Scope) -> None:
         self._house = house
+        self._tenant = tenant
 
     async def check(self) -> tuple[ModelCheck, ...]:
         """Call each configured model once, and say what works."""
         house = self._house()
-        return await house.loop.wait_async(house.check_models())
+        return await house.loop.wait_async(house.check_models(self._tenant))
 
     def check_sync(self) -> tuple[ModelCheck, ...]:
         """`check`, for code that is not async."""
         house = self._house()
-        return house.loop.wait(house.check_models())
+        return house.loop.wait(house.check_models(self._tenant))
 
     async def measure(self, name: str, *, at_once: int = 16, calls: int = 64) -> Throughput:
         """Return how many tokens a second a model reads and writes with so many calls at once.
@@ -46,12 +49,12 @@ class BoardModels:
             ModelUnavailable: a call failed, or the endpoint tells no usage.
         """
         house = self._house()
-        return await house.loop.wait_async(house.measure_model(name, at_once, calls))
+        return await house.loop.wait_async(house.measure_model(self._tenant, name, at_once, calls))
 
     def measure_sync(self, name: str, *, at_once: int = 16, calls: int = 64) -> Throughput:
         """`measure`, for code that is not async."""
         house = self._house()
-        return house.loop.wait(house.measure_model(name, at_once, calls))
+        return house.loop.wait(house.measure_model(self._tenant, name, at_once, calls))
 
     async def audit(self, *, since: datetime | None = None, user: str | None = None) -> Audit:
         """Compare the reasoning tokens that providers billed with what was usual before.
@@ -62,12 +65,12 @@ class BoardModels:
             user: of whose runs; None: of all users'.
         """
         house = self._house()
-        return await house.loop.wait_async(house.audit_reasoning(user, since))
+        return await house.loop.wait_async(self._audit(house, user, since))
 
     def audit_sync(self, *, since: datetime | None = None, user: str | None = None) -> Audit:
         """`audit`, for code that is not async."""
         house = self._house()
-        return house.loop.wait(house.audit_reasoning(user, since))
+        return house.loop.wait(self._audit(house, user, since))
 
     async def deployments(self) -> tuple[DeploymentState, ...]:
         """Return the deployments of all models as they stand now, in the order of the settings."""
@@ -108,6 +111,10 @@ class BoardModels:
         """`drain`, for code that is not async."""
         house = self._house()
         house.loop.wait(house.gateway.drain(model, deployment))
+
+    async def _audit(self, house: House, user: str | None, since: datetime | None) -> Audit:
+        scope = self._tenant if user is None else replace(self._tenant, user=user)
+        return await house.audit_reasoning(scope, everyone=user is None, since=since)
 
 
 async def _states(house: House) -> tuple[DeploymentState, ...]:

@@ -301,6 +301,7 @@ class Conductor:
             account=above or Account(run_id=claim.run_id, limit_usd=order.budget_usd),
             snapshot=snapshot,
             services=self._services,
+            router=self._services.routers.of(claim.scope.tenant),
             journal=RunJournal(context),
             log=log,
             stream=AnswerStream(log, sent),

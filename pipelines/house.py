@@ -54,6 +54,7 @@ from .feedback import FeedbackDesk
 from .loop import LoopThread
 from .metrics import routing_metrics
 from .order import HISTORY, Order
+from .routers import Routers
 
 if TYPE_CHECKING:
     from ..agents.spec import Agent
@@ -82,13 +83,11 @@ class House:
         self,
         settings: Settings,
         *,
-        tenant: Scope,
         models: Mapping[str, ChatModel],
         approver: Approver | None,
         recover: bool,
     ) -> None:
         self._settings = settings
-        self._tenant = tenant
         self._approver = approver
         self._recover = recover
         self.store = Store.open(settings.database_url)
@@ -106,7 +105,7 @@ class House:
         self.loop = LoopThread("callboard-loop")
         self._building = asyncio.Lock()
         self._encoder: Encoder | None = None
-        self._router: Router | None = None
+        self._routers: Routers | None = None
         self._archive: Archive | None = None
         self._recall: Recall | None = None
         self._ladders: Mapping[str, Ladder] | None = None
@@ -116,7 +115,7 @@ class House:
 
     async def route(self, scope: Scope, order: Order) -> Decision:
         """Decide, and call nobody."""
-        router = await self._ready_router()
+        router = await self._router_of(scope)
         question = await order.question(self.store, scope)
         snapshot = await self.store.call(self.registry.snapshot, scope)
         meter = self.store.ledger.meter(
@@ -131,7 +130,7 @@ class House:
     async def prepare(self, scope: Scope, *, learn: bool) -> None:
         """Get ready for queries; `learn` waits for what is learned from the agents' examples."""
         conductor = await self.conductor()
-        router = await self._ready_router()
+        router = await self._router_of(scope)
         await self.gateway.prepare()
         await conductor.prepare()
         snapshot = await self.store.call(self.registry.snapshot, scope)
@@ -139,54 +138,54 @@ class House:
         if learn:
             await router.settle(snapshot)
 
-    async def check_agents(self) -> Checkup:
+    async def check_agents(self, tenant: Scope) -> Checkup:
         """Tell how well the agents can be told apart."""
-        router = await self._ready_router()
-        return await router.check_up(await self.store.call(self.registry.snapshot, self._tenant))
+        router = await self._router_of(tenant)
+        return await router.check_up(await self.store.call(self.registry.snapshot, tenant))
 
-    async def rehearse(self, agent: Agent) -> Rehearsal:
+    async def rehearse(self, tenant: Scope, agent: Agent) -> Rehearsal:
         """Tell whose queries an agent would take; nothing is registered and no model asked."""
         from .rehearsal import rehearse
 
         newcomer = await asyncio.to_thread(self.registry.check, agent)
-        snapshot = await self.store.call(self.registry.snapshot, self._tenant)
-        last = await self.store.call(self.store.summaries.queries, self._tenant, limit=LAST)
+        snapshot = await self.store.call(self.registry.snapshot, tenant)
+        last = await self.store.call(self.store.summaries.queries, tenant, limit=LAST)
         encoder = await self._ready_encoder()
         settings = self._settings.router.model_copy(update={"policy": "retrieval"})
-        router = self._new_router(encoder, settings)
+        router = self._new_router(encoder, settings, tenant.tenant)
         meter = self.store.ledger.meter(
-            self._tenant, "rehearsal", allowance=Allowance(run_usd=Decimal(0)), step="rehearse"
+            tenant, "rehearsal", allowance=Allowance(run_usd=Decimal(0)), step="rehearse"
         )
         try:
             return await rehearse(newcomer, snapshot, last, router, await self._unrecorded(meter))
         finally:
             await router.close()
 
-    async def categories(self) -> dict[str, str]:
+    async def categories(self, tenant: Scope) -> dict[str, str]:
         """Return the category of every agent."""
-        router = await self._ready_router()
-        return await router.categories(await self.store.call(self.registry.snapshot, self._tenant))
+        router = await self._router_of(tenant)
+        return await router.categories(await self.store.call(self.registry.snapshot, tenant))
 
     async def routing_metrics(self, scope: Scope, limit: int) -> RoutingMetrics:
         """Tell what the last runs say about the routing."""
         runs = await self.list(scope, limit, None)
-        return routing_metrics(runs[::-1], await self.categories())
+        return routing_metrics(runs[::-1], await self.categories(scope))
 
     async def suggest(
-        self, names: Sequence[str] | None, limit_usd: Decimal | None
+        self, tenant: Scope, names: Sequence[str] | None, limit_usd: Decimal | None
     ) -> tuple[Suggestion, ...]:
         """Suggest descriptions for agents; None: for those that lose queries or attract others'."""
         from ..router.describing import suggest
 
-        checkup = await self.check_agents()
-        snapshot = await self.store.call(self.registry.snapshot, self._tenant)
+        checkup = await self.check_agents(tenant)
+        snapshot = await self.store.call(self.registry.snapshot, tenant)
         agents = {one.agent.name: one.agent for one in snapshot.live}
         if names is None:
             names = [one.agent for one in checkup.agents if one.first < one.tried or one.attracts]
         else:
             check_names(names, snapshot)
         meter = self.store.ledger.meter(
-            self._tenant,
+            tenant,
             f"suggest-{uuid4().hex}",
             allowance=replace(self._allowance, run_usd=limit_usd),
             step="suggest",
@@ -255,26 +254,26 @@ class House:
             await conductor.wait(run_id)
         return tuple([await self.get(scope, run_id) for scope, run_id in resumed])
 
-    async def check_models(self) -> tuple[ModelCheck, ...]:
+    async def check_models(self, tenant: Scope) -> tuple[ModelCheck, ...]:
         """Call each configured model once."""
         from ..models.check import check_models
 
-        meter = self.store.ledger.meter(
-            self._tenant, "models check", allowance=Allowance(), step="check"
-        )
+        meter = self.store.ledger.meter(tenant, "models check", allowance=Allowance(), step="check")
         return await check_models(self.gateway, meter)
 
-    async def measure_model(self, name: str, at_once: int, calls: int) -> Throughput:
+    async def measure_model(self, tenant: Scope, name: str, at_once: int, calls: int) -> Throughput:
         """Measure the throughput of a model."""
         from ..models.measure import measure
 
         meter = self.store.ledger.meter(
-            self._tenant, "models measure", allowance=self._allowance, step="measure"
+            tenant, "models measure", allowance=self._allowance, step="measure"
         )
         return await measure(self.gateway, name, meter, at_once=at_once, calls=calls)
 
-    async def audit_reasoning(self, user: str | None, since: datetime | None) -> Audit:
-        """Compare billed reasoning tokens with those of earlier calls; None: of all, for a week."""
+    async def audit_reasoning(
+        self, scope: Scope, *, everyone: bool, since: datetime | None
+    ) -> Audit:
+        """Compare billed reasoning tokens with those of earlier calls; None: for a week."""
         from .auditing import audit_reasoning
 
         async with self._building:
@@ -282,8 +281,8 @@ class House:
         return await asyncio.to_thread(
             audit_reasoning,
             self.store.summaries,
-            self._tenant if user is None else replace(self._tenant, user=user),
-            everyone=user is None,
+            scope,
+            everyone=everyone,
             since=since,
             count_tokens=encoder.count_tokens,
         )
@@ -302,10 +301,10 @@ class House:
     async def conductor(self) -> Conductor:
         """Return the conductor, and begin to keep its runs."""
         if self._conductor is None:
-            router = await self._ready_router()
+            routers = await self._ready_routers()
             async with self._building:
                 if self._conductor is None:
-                    self._conductor = await self._build_conductor(router)
+                    self._conductor = await self._build_conductor(routers)
                     self._keeping = asyncio.create_task(self._conductor.keep(recover=self._recover))
         return self._conductor
 
@@ -321,7 +320,7 @@ class House:
     async def _check_pinned(self, scope: Scope, order: Order) -> None:
         if order.agents is not None:
             snapshot = await self.store.call(self.registry.snapshot, scope)
-            check_names(order.agents, snapshot)
+            check_names(order.agents, snapshot.only(order.allowed))
 
     async def _leave(self) -> None:
         if self._keeping is not None:
@@ -331,8 +330,8 @@ class House:
             await self._conductor.close()
         if self._archive is not None:
             await self._archive.close()
-        if self._router is not None:
-            await self._router.close()
+        if self._routers is not None:
+            await self._routers.close()
         await self.gateway.close()
         if self._telemetry is not None:
             await asyncio.to_thread(self._telemetry.close)
@@ -362,25 +361,34 @@ class House:
     async def _unrecorded(self, meter: Meter) -> UnrecordedJournal:
         return UnrecordedJournal(self.gateway, meter, await self._ready_ladders())
 
-    async def _ready_router(self) -> Router:
-        async with self._building:
-            if self._router is None:
-                self._router = self._new_router(await self._ready_encoder(), self._settings.router)
-        return self._router
+    async def _router_of(self, scope: Scope) -> Router:
+        return (await self._ready_routers()).of(scope.tenant)
 
-    def _new_router(self, encoder: Encoder, settings: RouterSettings) -> Router:
+    async def _ready_routers(self) -> Routers:
+        async with self._building:
+            if self._routers is None:
+                encoder, settings = await self._ready_encoder(), self._settings.router
+                routers = Routers(partial(self._new_router, encoder, settings))
+                routers.of(Scope().tenant)  # what is wrong with the settings is told before a run
+                self._routers = routers
+        return self._routers
+
+    def _new_router(self, encoder: Encoder, settings: RouterSettings, tenant: str) -> Router:
+        scope = Scope(tenant=tenant)
         embed = RememberedEmbedding(
             encoder,
             self.store,
-            self._tenant,
+            scope,
             bundled=self._bundled,
             cache_dir=self._settings.cache_dir,
         )
         return Router(
-            RetrievalRouter(encoder, embed, self._votes, settings, self._settings.cache_dir),
+            RetrievalRouter(
+                encoder, embed, partial(self._votes, scope), settings, self._settings.cache_dir
+            ),
             settings,
             self.gateway,
-            tenant=self._tenant.tenant,
+            tenant=tenant,
         )
 
     async def _ready_memory(self) -> tuple[Archive, Recall]:
@@ -395,10 +403,10 @@ class House:
             self._recall = Recall(self.store, embedder, settings, clock, self.gateway.cost_usd)
         return self._archive, self._recall
 
-    async def _votes(self, seq: int) -> tuple[Vote, ...]:
-        return await self.store.call(self.store.feedback.since, self._tenant, seq)
+    async def _votes(self, tenant: Scope, seq: int) -> tuple[Vote, ...]:
+        return await self.store.call(self.store.feedback.since, tenant, seq)
 
-    async def _build_conductor(self, router: Router) -> Conductor:
+    async def _build_conductor(self, routers: Routers) -> Conductor:
         settings = self._settings
         await asyncio.to_thread(import_module, f"{__package__}.conductor")  # LangGraph: 0.7 s
         from ..agents.refining.refiner import Refiner
@@ -415,7 +423,7 @@ class House:
             gateway=self.gateway,
             registry=self.registry,
             services=Services(
-                router=router,
+                routers=routers,
                 encoder=encoder,
                 archive=archive if settings.memory.enabled else None,
                 recall=recall if settings.memory.enabled else None,

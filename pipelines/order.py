@@ -25,6 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|[\ud800-\udfff]")
 class Order:
     """A query and what the caller pins, forbids and grants; stored, so that a run can resume.
 
+    `allowed` are the only agents that the caller may use; None: all.
     `history` is the conversation as the caller tells it, oldest first; None: that of the session.
     `replays` is the run that is asked again: nothing of it, or of this one, is remembered for it.
     `account` is whose money it draws on, where an agent of another run asks.
@@ -35,6 +36,7 @@ class Order:
     query: str
     agents: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
+    allowed: tuple[str, ...] | None = None
     memory: MemoryBudget = "auto"
     memory_budget_usd: Decimal | None = None
     budget_usd: Decimal | None = None
@@ -52,6 +54,7 @@ class Order:
             query=self.query,
             agents=self.agents,
             exclude=self.exclude,
+            allowed=self.allowed,
             history=history,
             budget_usd=self.budget_usd,
             tiers=tiers_for(self.memory),
@@ -64,6 +67,7 @@ def make_order(
     query_chars: int,
     agents: Sequence[str] | None = None,
     exclude: Collection[str] = (),
+    allowed: tuple[str, ...] | None = None,
     memory: MemoryBudget = "auto",
     memory_budget_usd: Decimal | float | str | None = None,
     budget_usd: Decimal | float | str | None = None,
@@ -89,6 +93,7 @@ def make_order(
         query=query,
         agents=None if agents is None else tuple(agents),
         exclude=tuple(exclude),
+        allowed=allowed,
         memory=memory,
         memory_budget_usd=amount_of(memory_budget_usd, "memory_budget_usd"),
         budget_usd=amount_of(budget_usd),

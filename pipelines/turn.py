@@ -45,6 +45,7 @@ from ..values import (
 from .answering import Answer, AnswerStream, Outcome, compose
 from .execution import LocalExecutor
 from .nesting import Account, drawing_on
+from .routers import Routers
 from .runlog import RunLog
 
 _log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 class Services:
     """What every turn of a Board uses."""
 
-    router: Router
+    routers: Routers
     encoder: Encoder
     archive: Archive | None
     recall: Recall | None
@@ -84,6 +85,7 @@ class Turn:
     account: Account
     snapshot: Snapshot
     services: Services
+    router: Router
     journal: Journal
     log: RunLog
     stream: AnswerStream
@@ -108,7 +110,7 @@ async def retrieve(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     turn = runtime.context
 
     async def work(_: Journal) -> Retrieval:
-        return await turn.services.router.retrieve(turn.question, turn.snapshot)
+        return await turn.router.retrieve(turn.question, turn.snapshot)
 
     return {"retrieval": await turn.journal.once("retrieve", "retrieve", work, returns=Retrieval)}
 
@@ -118,7 +120,7 @@ async def guard(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     turn = runtime.context
 
     async def work(_: Journal) -> Verdict:
-        return turn.services.router.guard(state["retrieval"])
+        return turn.router.guard(state["retrieval"])
 
     return {"verdict": await turn.journal.once("guard", "guard", work, returns=Verdict)}
 
@@ -128,7 +130,7 @@ async def decide(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     turn = runtime.context
 
     async def work(journal: Journal) -> Decision:
-        decision = await turn.services.router.decide(
+        decision = await turn.router.decide(
             turn.question,
             turn.snapshot,
             state["retrieval"],
@@ -263,7 +265,10 @@ async def answer(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     """Say the answer, and remember it."""
     turn = runtime.context
     composed = compose(
-        state["decision"], state.get("outcomes", []), state.get("refined"), turn.snapshot
+        state["decision"],
+        state.get("outcomes", []),
+        state.get("refined"),
+        turn.snapshot.only(turn.question.allowed),
     )
 
     async def work(_: Journal) -> Answer:

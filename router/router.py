@@ -28,11 +28,15 @@ from .retrieval.scoring import GUARD_THRESHOLD
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A query as the router gets it: with what the caller pins, forbids and grants."""
+    """A query as the router gets it: with what the caller pins, forbids and grants.
+
+    `allowed` are the only agents that the caller may use; None: all.
+    """
 
     query: str
     agents: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
+    allowed: tuple[str, ...] | None = None
     history: tuple[Exchange, ...] = ()
     budget_usd: Decimal | None = None
     tiers: Mapping[MemoryModule, Tier] = field(default_factory=dict)
@@ -79,6 +83,7 @@ class Router:
             snapshot,
             history=question.history,
             exclude=question.exclude,
+            only=question.allowed,
         )
 
     async def settle(self, snapshot: Snapshot) -> None:
@@ -116,8 +121,9 @@ class Router:
         Raises:
             UnknownName: a pinned agent does not exist or can't be called.
         """
+        visible = snapshot.only(question.allowed)
         if question.agents is not None:
-            decision = pin(question.agents, snapshot, retrieval)
+            decision = pin(question.agents, visible, retrieval)
         else:
             decision = choose(retrieval, verdict, self._settings)
             if self._needs_a_model(retrieval, verdict):
@@ -125,7 +131,7 @@ class Router:
                     decision, question, snapshot, retrieval, verdict, journal
                 )
             if not decision.agents:
-                decision = self._fall_back(decision, retrieval, snapshot)
+                decision = self._fall_back(decision, retrieval, visible)
         return replace(
             decision,
             tiers=question.tiers,

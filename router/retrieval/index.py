@@ -127,10 +127,14 @@ class AgentIndex:
         *,
         heads: Heads | None = None,
         exclude: Collection[str] = (),
+        only: Collection[str] | None = None,
         also: Collection[str] = (),
     ) -> list[Match]:
-        """Return the agents that fit best, best first, at most `COMPARED` and those in `also`."""
-        (found,) = self.compare_all([query], heads=heads, exclude=exclude, also=[also])
+        """Return the agents that fit best, best first, at most `COMPARED` and those in `also`.
+
+        Those in `exclude` are left out, and all that are not in `only`.
+        """
+        (found,) = self.compare_all([query], heads=heads, exclude=exclude, only=only, also=[also])
         return found
 
     def compare_all(
@@ -139,6 +143,7 @@ class AgentIndex:
         *,
         heads: Heads | None,
         exclude: Collection[str],
+        only: Collection[str] | None,
         also: Sequence[Collection[str]],
     ) -> list[list[Match]]:
         """Return the same for several queries, each with its own `also`."""
@@ -146,10 +151,10 @@ class AgentIndex:
             if not self._known:
                 return [[] for _ in queries]
             if len(self._known) < LARGE:
-                return self._compare(queries, heads, exclude, also)
+                return self._compare(queries, heads, exclude, only, also)
             # Who may be near is another question for each of them.
             return [
-                self._compare([query], heads, exclude, [names])[0]
+                self._compare([query], heads, exclude, only, [names])[0]
                 for query, names in zip(queries, also, strict=True)
             ]
 
@@ -167,12 +172,13 @@ class AgentIndex:
         queries: Sequence[QueryViews],
         heads: Heads | None,
         exclude: Collection[str],
+        only: Collection[str] | None,
         also: Sequence[Collection[str]],
     ) -> list[list[Match]]:
         centred = np.array([query.mean for query in queries]) - self._usual
         words = np.array([self._words(query) for query in queries])
         wanted = [[self._slots.number(one) for one in some if one in self._slots] for some in also]
-        slots = self._first(centred, words, exclude, wanted)
+        slots = self._first(centred, words, exclude, only, wanted)
         names, said, taught = self._cosines(slots, centred)
         meaning, spelled = self._ask_heads(slots, heads, queries)
         signals = Signals(
@@ -202,10 +208,14 @@ class AgentIndex:
         centred: Vectors,
         words: Vectors,
         exclude: Collection[str],
+        only: Collection[str] | None,
         wanted: Sequence[Sequence[int]],
     ) -> NDArray[np.int64]:
         """Return the slots that the first stage compares."""
-        if len(self._known) < LARGE:
+        if only is not None:
+            named = {self._slots.number(name) for name in only if name in self._slots}
+            found = np.array(sorted(named), np.int64)
+        elif len(self._known) < LARGE:
             found = np.flatnonzero(self._used[: self._slots.size])
         else:
             ids, _ = self._near.search(centred[0], _NEAR)

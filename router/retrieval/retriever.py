@@ -119,8 +119,12 @@ class RetrievalRouter:
         *,
         history: Sequence[Exchange] = (),
         exclude: Collection[str] = (),
+        only: Collection[str] | None = None,
     ) -> Retrieval:
-        """Score the agents of `snapshot` for `query`, as if those in `exclude` did not exist."""
+        """Score the agents of `snapshot` for `query`.
+
+        Those in `exclude` are left out, and all that are not in `only`, as if they did not exist.
+        """
         team = await self._gathered(snapshot)
         pieces = split_wishes(query)
         pieces = pieces if len(pieces) > 1 else pieces[:0]
@@ -134,7 +138,7 @@ class RetrievalRouter:
         last = history[-1].agents if history else ()
 
         def score() -> tuple[PartScores, list[PartScores]]:
-            scorer = _Scorer(team, self._votes, snapshot, exclude)
+            scorer = _Scorer(team, self._votes, snapshot, exclude, only)
             alone, *split = scorer.score([whole.alone, *parts])
             return scorer.in_context(whole, alone, last), split
 
@@ -207,6 +211,7 @@ class _Scorer:
     votes: Votes
     snapshot: Snapshot
     exclude: Collection[str]
+    only: Collection[str] | None
 
     def in_context(self, query: QueryViews, alone: PartScores, last: Sequence[str]) -> PartScores:
         """Score a query in the light of the conversation; those who answered last may go on.
@@ -229,7 +234,10 @@ class _Scorer:
         vectors = np.array([query.vector for query in queries])
         leans = [self.votes.leans(vector) for vector in vectors]
         matches = self.team.compare(
-            queries, exclude=self.exclude, also=[(*some, *following) for some in leans]
+            queries,
+            exclude=self.exclude,
+            only=self.only,
+            also=[(*some, *following) for some in leans],
         )
         outside = self.team.outside_nearness(vectors)
         return [

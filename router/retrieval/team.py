@@ -147,11 +147,12 @@ class Team:
         queries: Sequence[QueryViews],
         *,
         exclude: Collection[str],
+        only: Collection[str] | None,
         also: Sequence[Collection[str]],
     ) -> list[list[Match]]:
         """Return the agents that fit each query best, best first; those in its `also` are there."""
         heads = self._learned.heads
-        return self._index.compare_all(queries, heads=heads, exclude=exclude, also=also)
+        return self._index.compare_all(queries, heads=heads, exclude=exclude, only=only, also=also)
 
     def outside_nearness(self, vectors: Vectors) -> list[float]:
         """Return how near the vectors of queries `(n, dim)` are to what no agent does."""
