@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, TypeVar, Unpa
 
 from .config import Settings, load_settings
 from .errors import InvalidInput
+from .pipelines.board_changes import BoardChanges
+from .pipelines.board_keys import BoardKeys
 from .pipelines.board_memory import BoardMemory
 from .pipelines.board_models import BoardModels
 from .pipelines.board_records import BoardRecords
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from .agents.spec import Agent
     from .agents.tools import Approver
     from .models.chat import ChatModel
+    from .pipelines.runlog import Observer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -84,7 +87,7 @@ class Board:
 
     `models` puts a `ChatModel` in the place of a configured model (a `ScriptedModel` in tests);
     `approver` is asked before a tool that needs approval is run; `recover` says whether turns
-    that a dead process left behind are finished by this Board.
+    that a dead process left behind are finished by this Board; `observers` are told of every run.
     """
 
     def __init__(
@@ -94,11 +97,13 @@ class Board:
         models: Mapping[str, ChatModel] | None = None,
         approver: Approver | None = None,
         recover: bool = True,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.settings = settings or Settings()
         self._models = dict(models or {})
         self._approver = approver
         self._recover = recover
+        self._observers = tuple(observers)
         self._tenant = Scope()
         self._allowed: tuple[str, ...] | None = None
         self._whole = self
@@ -516,6 +521,16 @@ class Board:
         return BoardSessions(lambda: self._house, self._tenant)
 
     @property
+    def keys(self) -> BoardKeys:
+        """The keys of the HTTP API: who may use it, as whom, and for what."""
+        return BoardKeys(lambda: self._house, self._tenant)
+
+    @property
+    def changes(self) -> BoardChanges:
+        """The audit log: who asked for what change, and what became of it."""
+        return BoardChanges(lambda: self._house, self._tenant)
+
+    @property
     def models(self) -> BoardModels:
         """The models: whether they answer, and the deployments that serve them."""
         return BoardModels(lambda: self._house, self._tenant)
@@ -566,6 +581,7 @@ class Board:
                     models=self._models,
                     approver=self._approver,
                     recover=self._recover,
+                    observers=self._observers,
                 )
             return self._open_house
 

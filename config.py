@@ -144,6 +144,20 @@ class UiSettings(Section):
     """What a month may cost: the costs page draws a bar and a forecast; it stops nothing."""
 
 
+class ServiceSettings(Section):
+    """The HTTP API of `callboard serve`."""
+
+    body_bytes: int = Field(default=2_000_000, ge=1024)
+    """The longest body of a request; documents for memory may be longer."""
+    header_bytes: int = Field(default=16_384, ge=1024)
+    """All headers of a request together."""
+    drain_s: float = Field(default=30.0, ge=0)
+    """When it is told to stop, turns that go on get so long; another resumes what is left."""
+    allow_functions: bool = False
+    """Let keys with the role `agents` register functions, tools, documents and names of secrets:
+    code and files of this server."""
+
+
 class Settings(BaseSettings):
     """All settings of a Board. `load_settings` reads them; tests and embedders may build them."""
 
@@ -166,6 +180,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     ui: UiSettings = UiSettings()
+    service: ServiceSettings = ServiceSettings()
 
     @field_validator("models", mode="after")
     @classmethod

@@ -8,9 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from .values import Method, RunStatus, Scope
+from .values import JSON, Method, RunStatus, Scope
+
+Role: TypeAlias = Literal["ask", "agents", "runs", "admin"]
+"""What a key may do: ask and look after what is its user's; register and change agents and the
+knowledge of all; read runs and spending of all users; everything in the tenant, keys too."""
+
+ROLES: tuple[Role, ...] = ("ask", "agents", "runs", "admin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,3 +260,61 @@ class TurnFigures:
         if not self.reasoned or self.reasoning_usd is None:
             return None
         return self.reasoning_usd / self.reasoned * (self.decided - self.reasoned)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """Who may use the HTTP API, as whom, and for what; the secret itself is nowhere.
+
+    `id` is how the key begins, and shown. `scope` is its tenant and user. `agents` are the only
+    ones that it may call (None: all). `per_minute` limits its requests and `at_once` those that one
+    worker answers at the same time; None: no limit. It is good until `expires_at` or `revoked_at`.
+    """
+
+    id: str
+    scope: Scope
+    name: str
+    roles: tuple[Role, ...]
+    agents: tuple[str, ...] | None = None
+    per_minute: int | None = None
+    at_once: int | None = None
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+    def good_at(self, now: datetime) -> bool:
+        """Tell whether it may be used at an instant."""
+        ends = (self.expires_at, self.revoked_at)
+        return all(end is None or now < end for end in ends)
+
+    def may(self, role: Role) -> bool:
+        """Tell whether it has a role; an admin has all."""
+        return role in self.roles or "admin" in self.roles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """A key that was just made, and its `secret`, which is told this once."""
+
+    key: ApiKey
+    secret: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """An entry of the audit log: who asked for what change, and what became of it.
+
+    `key_id` is the key that asked, or None: the command line. `outcome` is `asked` until it is
+    known: what stays so was cut off in the middle, and may or may not have been done.
+    """
+
+    id: str
+    scope: Scope
+    key_id: str | None
+    action: str
+    object: str
+    detail: JSON = None
+    outcome: Literal["asked", "done", "refused"]
+    error: str | None = None
+    created_at: datetime

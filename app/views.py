@@ -31,7 +31,7 @@ from ..values import (
 if TYPE_CHECKING:
     from ..agents.registry import Registered
     from ..models.check import ModelCheck
-    from ..records import Audit
+    from ..records import ApiKey, Audit, Change
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -218,6 +218,45 @@ def remembered_json(one: Remembered) -> dict[str, JSON]:
     return {
         name: value.isoformat() if name in instants and value is not None else value
         for name, value in asdict(one).items()
+    }
+
+
+def key_json(key: ApiKey) -> dict[str, JSON]:
+    """Return a key as one JSON object, without its secret; null is no limit, or never."""
+    return {
+        "id": key.id,
+        "tenant": key.scope.tenant,
+        "user": key.scope.user,
+        "name": key.name,
+        "roles": list(key.roles),
+        "agents": None if key.agents is None else list(key.agents),
+        "per_minute": key.per_minute,
+        "at_once": key.at_once,
+        **{
+            name: None if at is None else at.isoformat()
+            for name, at in (
+                ("created_at", key.created_at),
+                ("expires_at", key.expires_at),
+                ("revoked_at", key.revoked_at),
+                ("last_used_at", key.last_used_at),
+            )
+        },
+    }
+
+
+def change_json(change: Change) -> dict[str, JSON]:
+    """Return an entry of the audit log as one JSON object."""
+    return {
+        "id": change.id,
+        "created_at": change.created_at.isoformat(),
+        "tenant": change.scope.tenant,
+        "user": change.scope.user,
+        "key": change.key_id,
+        "action": change.action,
+        "object": change.object,
+        "detail": change.detail,
+        "outcome": change.outcome,
+        "error": change.error,
     }
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ..agents.registry import Registry
@@ -29,11 +28,8 @@ from .answering import Answer, AnswerStream
 from .journal import RunContext, RunJournal
 from .nesting import Account
 from .order import Order
-from .runlog import RunLog
+from .runlog import Observer, RunLog
 from .turn import Services, Turn, build_graph
-
-if TYPE_CHECKING:
-    from .telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +56,7 @@ class Conductor:
         services: Services,
         limits: LimitSettings,
         allowance: Allowance,
-        telemetry: Telemetry | None,
+        observers: Sequence[Observer],
     ) -> None:
         self._store = store
         self._gateway = gateway
@@ -68,7 +64,7 @@ class Conductor:
         self._services = services
         self._limits = limits
         self._allowance = allowance
-        self._telemetry = telemetry
+        self._observers = observers
         self._owner = uuid4().hex
         self._graph = build_graph()
         self._running: dict[str, _Running] = {}
@@ -191,8 +187,8 @@ class Conductor:
 
     async def _carry(self, claim: Claim, order: Order, stored: dict[str, Step], sent: str) -> None:
         """Carry one run to its end; a run that was taken over is let go."""
-        watcher = self._telemetry.run(claim, order.query) if self._telemetry else None
-        log = RunLog(self._store, claim, lambda _: self._written(claim.run_id), watcher)
+        watchers = [one.run(claim, order.query) for one in self._observers]
+        log = RunLog(self._store, claim, lambda _: self._written(claim.run_id), watchers)
         started = time.perf_counter()
         end = None
         try:

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from ..models.measure import Throughput
     from .conductor import Conductor
     from .remembering import MemoryDesk
+    from .runlog import Observer
     from .telemetry import Telemetry
 
 
@@ -86,10 +87,12 @@ class House:
         models: Mapping[str, ChatModel],
         approver: Approver | None,
         recover: bool,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._settings = settings
         self._approver = approver
         self._recover = recover
+        self._observers = observers
         self.store = Store.open(settings.database_url)
         self.gateway = Gateway(
             settings.models,
@@ -442,7 +445,7 @@ class House:
             ),
             limits=settings.limits,
             allowance=self._allowance,
-            telemetry=self._telemetry,
+            observers=[*self._observers, *filter(None, [self._telemetry])],
         )
 
 

@@ -58,11 +58,18 @@ class Watcher(Protocol):
         """Hear of the end of the run; None: it is left to another process."""
 
 
+class Observer(Protocol):
+    """Watches the runs of a Board."""
+
+    def run(self, claim: Claim, query: str) -> Watcher:
+        """Begin to watch a run that begins or is resumed here."""
+
+
 class RunLog:
     """Writes one run's record, and is the `Books` of its meters. Used on the Board's loop only.
 
-    `written` is called with the number of the last event after each commit; `watcher` hears of
-    the steps at once.
+    `written` is called with the number of the last event after each commit; `watchers` hear
+    of the steps at once.
     """
 
     def __init__(
@@ -70,12 +77,12 @@ class RunLog:
         store: Store,
         claim: Claim,
         written: Callable[[int], None],
-        watcher: Watcher | None = None,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self._store = store
         self._claim = claim
         self._written = written
-        self._watcher = watcher
+        self._watchers = watchers
         self._ended: RunEnd | None = None
         self._notes = _Notes()
         self._writing = asyncio.Lock()
@@ -91,8 +98,8 @@ class RunLog:
         """Note something; it is written with the next flush, within a moment."""
         if step is not None:
             self._notes.steps[step.key] = step
-            if self._watcher is not None:
-                self._watcher.step(step)
+            for watcher in self._watchers:
+                watcher.step(step)
         if event is not None:
             self._note(event)
         self._notes.decision = decision or self._notes.decision
@@ -135,8 +142,8 @@ class RunLog:
             await asyncio.gather(self._timer, return_exceptions=True)
         async with self._writing:
             notes, self._notes = self._notes, _Notes()
-        if self._watcher is not None:
-            self._watcher.end(self._ended)
+        for watcher in self._watchers:
+            watcher.end(self._ended)
         for booking in notes.bookings:
             with suppress(StoreError):
                 await self._store.book(booking)

@@ -12,11 +12,13 @@ from typing import ParamSpec, TypeVar
 from ..errors import StoreError
 from .agents import AgentRows
 from .booking import Booking
+from .changes import Changes
 from .chunks import Chunks
 from .columns import utc_now
 from .database import Database
 from .events import Events
 from .feedback import Feedbacks
+from .keys import Keys
 from .ledger import Ledger
 from .runs import Runs
 from .schema import HEAD, ensure_current
@@ -47,6 +49,8 @@ class Store:
         self.feedback = Feedbacks(database, clock)
         self.chunks = Chunks(database)
         self.vectors = Vectors(database)
+        self.keys = Keys(database, clock)
+        self.changes = Changes(database, clock)
         self.ledger = Ledger(database, clock, self)
 
     @classmethod

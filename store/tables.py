@@ -268,6 +268,41 @@ class SpendingColumns(TypedColumns):
     counted_nano: Named[int] = Column(BigInteger)
 
 
+class KeyColumns(Scoped):
+    """Keys of the HTTP API; `digest` is the SHA-256 of the whole key in hex.
+
+    `calls` were made in the minute `minute` (since 1970), and `calls_before` in the one before.
+    """
+
+    id: Named[str] = Column(primary_key=True)
+    digest: Named[str]
+    name: Named[str] = Column(Prose)
+    roles: Named[Any] = Column(JSON_VALUE, nullable=False)
+    agents: Named[Any] = Column(JSON_VALUE, nullable=True)
+    per_minute: Named[int | None]
+    at_once: Named[int | None]
+    created_at: Named[datetime] = Column(UtcTime)
+    expires_at: Named[datetime | None] = Column(UtcTime)
+    revoked_at: Named[datetime | None] = Column(UtcTime)
+    last_used_at: Named[datetime | None] = Column(UtcTime)
+    minute: Named[int] = Column(BigInteger)
+    calls: Named[int]
+    calls_before: Named[int]
+
+
+class ChangeColumns(Scoped):
+    """The audit log: who asked for what change, and what became of it."""
+
+    id: Named[str] = Column(primary_key=True)
+    key_id: Named[str | None]
+    action: Named[str]
+    object: Named[str] = Column(Prose)
+    detail: Named[Any] = Column(JSON_VALUE, nullable=True)
+    outcome: Named[str]
+    error: Named[str | None] = Column(Prose)
+    created_at: Named[datetime] = Column(UtcTime)
+
+
 registries = Table("registries", metadata, RegistryColumns)
 agents = Table("agents", metadata, AgentColumns)
 agent_versions = Table("agent_versions", metadata, AgentVersionColumns)
@@ -283,6 +318,8 @@ chunks = Table("chunks", metadata, ChunkColumns)
 vectors = Table("vectors", metadata, VectorColumns)
 ledger = Table("ledger", metadata, LedgerColumns)
 spending = Table("spending", metadata, SpendingColumns)
+api_keys = Table("api_keys", metadata, KeyColumns)
+changes = Table("changes", metadata, ChangeColumns)
 
 Index(None, agent_versions.c.tenant, agent_versions.c.registry_version)
 Index(None, runs.c.tenant, runs.c.user_id, runs.c.created_at)
@@ -301,6 +338,8 @@ Index(None, ledger.c.run_id)
 Index(None, ledger.c.account)
 Index(None, ledger.c.tenant, ledger.c.created_at)
 Index(None, spending.c.tenant, spending.c.user_id, spending.c.session)
+Index(None, api_keys.c.tenant, api_keys.c.created_at)
+Index(None, changes.c.tenant, changes.c.created_at)
 # What agents did, told without reading what they gave.
 Index(
     "ix_steps_acts",

@@ -21,9 +21,11 @@ from . import (
     database,
     evaluation,
     feedback,
+    keys,
     memory,
     models,
     runs,
+    serve,
     setup,
     train,
     ui,
@@ -81,11 +83,13 @@ app.command()(ask.demo)
 app.command()(ask.ask)
 app.command()(ask.route)
 app.command()(ui.ui)
+app.command()(serve.serve)
 app.add_typer(agents.commands, name="agents")
 app.add_typer(runs.commands, name="runs")
 app.add_typer(feedback.commands, name="feedback")
 app.add_typer(memory.commands, name="memory")
 app.add_typer(models.commands, name="models")
+app.add_typer(keys.commands, name="keys")
 app.add_typer(database.commands, name="db")
 app.command("eval")(evaluation.evaluate)
 app.add_typer(bench.commands, name="bench")

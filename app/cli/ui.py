@@ -28,7 +28,8 @@ def ui(
     the next time.
     """
     from ...config import load_settings
-    from ..ui.server import is_local, serve
+    from ..local import is_local
+    from ..ui.server import serve
 
     file = config or ctx.obj
     load_settings(file)  # what is wrong with the settings is said here, not in the browser

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import ipaddress
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigurationError
+from ..local import is_local
 
 HERE = Path(__file__).parent
 MAX_UPLOAD_MB = 20
@@ -47,16 +47,6 @@ def serve(*, host: str, port: int, config: Path | None, ready: Callable[[], None
     gc.freeze()  # the libraries stay; a collection need not look at them
     ready()
     bootstrap.run(str(HERE / "main.py"), False, [], options)
-
-
-def is_local(host: str) -> bool:
-    """Tell whether only this machine reaches what listens on `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _options(host: str, port: int) -> dict[str, Any]:
