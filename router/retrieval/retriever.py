@@ -300,7 +300,7 @@ def _said(lean: Lean | None) -> str:
         return ""
     said = "recommended" if lean.change > 0 else "advised against"
     users = "1 user" if lean.users == 1 else f"{lean.users} users"
-    return f"{said} by {users} for {lean.query!r} ({lean.change:+.1f})"
+    return f"{said} by {users} for queries like this ({lean.change:+.1f})"
 
 
 def _choose(

@@ -24,11 +24,13 @@ _PRIOR = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Lean:
-    """What votes say of an agent: `change` of its relevance, by how many users, for which query."""
+    """What votes say of an agent for a query: `change` of its relevance, by how many users.
+
+    Not for which queries they were given: those are other users' words.
+    """
 
     change: float
     users: int
-    query: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +82,4 @@ def _lean(users: dict[str, list[tuple[float, Vote]]]) -> Lean:
         voice = max(weight for weight, _ in votes)
         voices += voice
         total += voice * sum(weight * vote.score for weight, vote in votes) / weight
-    _, nearest = max((pair for votes in users.values() for pair in votes), key=lambda pair: pair[0])
-    return Lean(BOUND * total / (voices + _PRIOR), len(users), nearest.query)
+    return Lean(BOUND * total / (voices + _PRIOR), len(users))

@@ -97,14 +97,13 @@ def test_the_more_alike_the_queries_the_more_is_said() -> None:
     assert counted(vote(), cosine=SIMILAR - 0.01).leans(at(1)) == {}
 
 
-def test_a_vote_is_for_its_agent_alone_and_names_the_nearest_query() -> None:
+def test_a_vote_is_for_its_agent_alone() -> None:
     votes = Votes()
     votes.take(
         [vote(1, query="far"), vote(2, query="near"), vote(3, agent="dates", score=-1)],
         [at(0.7), at(0.9), at(1)],
     )
     leans = votes.leans(at(1))
-    assert leans["billing"].query == "near"
     assert leans["billing"].change > 0 > leans["dates"].change
 
 
@@ -145,7 +144,7 @@ async def test_a_vote_moves_its_agent_and_is_named_in_the_reason(router: Router)
     assert shares(after)["travel"] > before["travel"]
     decision = choose(after, judge_scope(after, 0.0), RouterSettings())
     reasons = {one.agent: one.reason for one in decision.candidates}
-    assert "recommended by 1 user for 'refund for hotels with card' (+" in reasons["travel"]
+    assert "recommended by 1 user for queries like this (+" in reasons["travel"]
     assert "user" not in reasons["billing"]
 
 
