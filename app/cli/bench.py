@@ -136,6 +136,45 @@ def overhead(
 
 
 @commands.command()
+def load(
+    clients: Annotated[int, typer.Option(min=1, help="Clients that stream at once.")] = 500,
+    seconds: Annotated[float, typer.Option(min=1, help="How long they ask.")] = 60,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of the service.")] = 1,
+    latency_ms: Annotated[float, typer.Option(min=0, help="What the model takes.")] = 50,
+    per_second: Annotated[
+        float | None,
+        typer.Option(min=1, help="Turns begun a second; without it, as many as are answered."),
+    ] = None,
+    database_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="An empty database; else a SQLite file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load the service of 'callboard serve' with clients that stream, on this machine."""
+    from ...benchmarks.load import measure_load
+    from ...benchmarks.machine import describe_machine
+
+    with err().status("Starting") as status:
+        row = measure_load(
+            clients=clients,
+            seconds=seconds,
+            workers=workers,
+            latency_ms=latency_ms,
+            per_second=per_second,
+            database_url=database_url,
+            told=status.update,
+        )
+    if as_json:
+        emit({"machine": describe_machine(), **row})
+    else:
+        from .tables import draw_rows
+
+        tell(describe_machine())
+        rows = [{"": name, "measured": value} for name, value in row.items()]
+        show(draw_rows(rows, ("", "measured")))
+
+
+@commands.command()
 def placement(
     instances: Annotated[
         str, typer.Option(metavar="NUMBERS", help="Instances that serve the model, like 4,16.")
