@@ -118,6 +118,21 @@ class LimitSettings(Section):
     """A run whose process shows no sign of life for this long is taken over by another."""
 
 
+class AddressSettings(Section):
+    """Where the endpoints of registered agents may be; models of the settings may be anywhere."""
+
+    check: bool = False
+    """Refuse what is not allowed below; a Board in Python trusts the code that holds it."""
+    public: bool = True
+    """Allow https to every public address; false: only what `allow` names."""
+    allow: tuple[str, ...] = ()
+    """Hosts that may also be private and asked over http (`gpu.lan:8000`, `*.example.com`), and
+    networks that names may lead into (`10.0.0.0/8`)."""
+    keys: dict[str, str] = Field(default_factory=dict)
+    """Environment variables that endpoints may name as `api_key_env`, and the host that each key
+    is for."""
+
+
 class TelemetrySettings(Section):
     """What is told to a collector of traces, and the form of the log."""
 
@@ -178,6 +193,7 @@ class Settings(BaseSettings):
     memory: MemorySettings = MemorySettings()
     refiner: RefinerSettings = RefinerSettings()
     limits: LimitSettings = LimitSettings()
+    endpoints: AddressSettings = AddressSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     ui: UiSettings = UiSettings()
     service: ServiceSettings = ServiceSettings()
@@ -222,10 +238,21 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Return what must not be shown: keys that the environment holds, and passwords."""
         served = [one for model in self.models.values() for one in model.served().values()]
-        names = {*(one.api_key_env for one in served), self.telemetry.headers_env}
+        names = {
+            *(one.api_key_env for one in served),
+            *self.endpoints.keys,
+            self.telemetry.headers_env,
+        }
         values = [os.environ.get(name or "", "") for name in names]
         values.append(urlsplit(self.database_url).password or "")
         return tuple(dict.fromkeys(value for value in values if value))
+
+    def serving_others(self) -> Settings:
+        """Return the settings of a service: endpoints are checked unless `check` says otherwise."""
+        if "check" in self.endpoints.model_fields_set:
+            return self
+        checked = self.endpoints.model_copy(update={"check": True})
+        return self.model_copy(update={"endpoints": checked})
 
     def _rung(self, ladder: str, name: str) -> ModelSettings:
         rung = self.models[name]

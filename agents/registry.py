@@ -1,8 +1,9 @@
 """The live registry: which agents there are now, and which of them can run in this process.
 
 Specifications live in the database, so that every process sees the same agents; functions live in
-the process. An agent whose function, tool, document or model can't be found here is `detached`:
-it is shown with the reason, and not routed to. Bundled agents lie below all registered ones.
+the process. An agent whose function, tool, document or model can't be found here, or whose endpoint
+may not be called, is `detached`: it is shown with the reason, and not routed to. Bundled agents lie
+below all registered ones.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidInput, UnknownName, nearest
+from ..models.addresses import AddressRule
 from ..store.agents import AgentRow, AgentRows
 from ..values import JSON, Scope
 from .functions import Function, portable, reference, resolve, signature
@@ -37,14 +39,21 @@ class Registry:
     """Registers, removes and lists agents; may be used from any thread.
 
     `models` are the names of the configured models. `bundled` agents are not stored, and one that
-    is registered under the same name takes the place of a bundled one.
+    is registered under the same name takes the place of a bundled one. `addresses` says where
+    endpoints of agents may be; None: anywhere.
     """
 
     def __init__(
-        self, rows: AgentRows, *, models: Collection[str], bundled: Sequence[Agent] = ()
+        self,
+        rows: AgentRows,
+        *,
+        models: Collection[str],
+        bundled: Sequence[Agent] = (),
+        addresses: AddressRule | None = None,
     ) -> None:
         self._rows = rows
         self._models = frozenset(models)
+        self._addresses = addresses
         self._bundled = tuple(bundled)
         self._changing = threading.Lock()  # held while the database is written
         self._lock = threading.Lock()  # held for moments, and never while a module is imported
@@ -239,7 +248,7 @@ class Registry:
         """Find all that `agent` needs in order to run here; return its function if it has one.
 
         Raises:
-            InvalidInput: something can't be found.
+            InvalidInput: something can't be found, or its endpoint may not be called.
         """
         who = f"Agent {agent.name!r}"
         if agent.model is not None and agent.model not in self._models:
@@ -249,6 +258,8 @@ class Registry:
                 f"{', '.join(sorted(self._models)) or 'none is configured'}."
             )
         try:
+            if agent.endpoint is not None and self._addresses is not None:
+                self._addresses.check(agent.endpoint)
             find_tools(agent.tools)
             find_documents(agent.documents)
             return None if agent.function is None else _function(agent.function, function)

@@ -8,13 +8,16 @@ model that says `direct = true` the request goes out as it is, in a fifth of a m
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import ValidationError
 
+from .addresses import AddressRefused, AddressRule
 from .chat import ChatReply, ChatRequest, TokenLogprobs
 from .completion import Call, Choice, Completion
 from .failures import (
@@ -35,13 +38,45 @@ EVENT_BYTES = 1 << 20
 """The longest line of a stream that is read."""
 
 
-def new_session() -> aiohttp.ClientSession:
-    """Return a client for one event loop: it keeps connections, and has no limits of its own."""
+def new_session(rule: AddressRule | None = None) -> aiohttp.ClientSession:
+    """Return a client for one event loop: it keeps connections, and has no limits of its own.
+
+    With a `rule` it connects to nothing else; addresses that stand in a URL are not looked up and
+    must have been checked before.
+    """
+    resolver = CheckedResolver(rule) if rule else None
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+        connector=aiohttp.TCPConnector(limit=0, resolver=resolver, use_dns_cache=rule is None),
+        cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         read_bufsize=EVENT_BYTES,
     )
+
+
+class CheckedResolver(AbstractResolver):
+    """Finds the addresses of hosts, and hands only those to the connection that a rule allows."""
+
+    def __init__(self, rule: AddressRule) -> None:
+        self._rule = rule
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return the addresses. Raises as `AddressRule.addresses` does."""
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=socket.IPPROTO_TCP,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for address in await self._rule.addresses(host, port)
+        ]
+
+    async def close(self) -> None:
+        """Hold nothing."""
 
 
 class DirectEndpoint:
@@ -126,7 +161,8 @@ class DirectEndpoint:
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as found:
             error = unusable(target, target.scrubbed(str(found)))
         except aiohttp.ClientConnectorError as found:
-            error = unreachable(target, str(found.os_error))
+            refusal = isinstance(found.os_error, AddressRefused)
+            error = (unusable if refusal else unreachable)(target, str(found.os_error))
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError):
             error = broken_off(target)
         except (aiohttp.ClientError, ValueError) as found:

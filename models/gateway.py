@@ -16,7 +16,7 @@ from decimal import Decimal
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from ..errors import ConfigurationError, InvalidInput, UnknownName, nearest
 from ..model_settings import (
@@ -27,6 +27,7 @@ from ..model_settings import (
     model_name,
 )
 from ..values import Meter, Scope, Usage, total_cost
+from .addresses import AddressRule
 from .answers import Answers, request_key
 from .attempts import Call
 from .breaker import Breaker
@@ -44,6 +45,8 @@ from .weights import Weights
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
+    _Sessions: TypeAlias = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, ClientSession]
+
 SELF_HOSTED = tuple(one for one in OPENAI_COMPATIBLE if one != "openai/")
 """Providers that LiteLLM would look for at OpenAI's address when no `api_base` is set."""
 
@@ -55,7 +58,8 @@ class Gateway:
     """Asks the configured models.
 
     `replacements` answer in the place of models with these names: scripts in tests, or a
-    `ChatModel` of the user's own. `close` it on the event loop that it was used on.
+    `ChatModel` of the user's own. `addresses` says where models may be that no setting names: the
+    endpoints of agents; None: anywhere. `close` it on the event loop that it was used on.
     """
 
     _open: ClassVar[weakref.WeakSet[Gateway]] = weakref.WeakSet()
@@ -67,8 +71,10 @@ class Gateway:
         prices: PriceBook,
         cache_dir: Path,
         replacements: Mapping[str, ChatModel] | None = None,
+        addresses: AddressRule | None = None,
     ) -> None:
         self._models = dict(models)
+        self._addresses = addresses
         self._prices = prices
         self._weights = Weights(cache_dir)
         self._replacements = dict(replacements or {})
@@ -78,8 +84,8 @@ class Gateway:
         self._servers: dict[str, EmbeddedServer] = {}
         self._starting = threading.Lock()
         self._loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
-        self._sessions: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, ClientSession]
-        self._sessions = weakref.WeakKeyDictionary()
+        self._sessions: dict[AddressRule | None, _Sessions]
+        self._sessions = {rule: weakref.WeakKeyDictionary() for rule in (None, addresses)}
         for name in self._replacements:
             self.settings(name)
         Gateway._open.add(self)
@@ -135,10 +141,14 @@ class Gateway:
         if pool is None:
             base = self._adapted(name) if isinstance(model, str) else None
             beside = self.pool(base) if base is not None else None
+            rule = None if isinstance(model, str) else self._addresses
             pool = self._pools[key] = Pool(
                 name,
                 settings,
-                [self._deployment(name, at, one, beside) for at, one in settings.served().items()],
+                [
+                    self._deployment(name, at, one, beside, rule)
+                    for at, one in settings.served().items()
+                ],
                 beside=beside,
             )
         return pool
@@ -246,9 +256,10 @@ class Gateway:
         for server in servers:
             await asyncio.to_thread(server.release)
         loop = asyncio.get_running_loop()
-        session = self._sessions.pop(loop, None)
-        if session is not None:
-            await session.close()
+        for sessions in self._sessions.values():
+            session = sessions.pop(loop, None)
+            if session is not None:
+                await session.close()
         if loop in self._loops and not any(loop in other._loops for other in Gateway._open):
             await close_clients(loop)
         self._loops.clear()
@@ -305,14 +316,22 @@ class Gateway:
         return pools
 
     def _deployment(
-        self, model: str, name: str, settings: ModelSettings, shared: Pool | None
+        self,
+        model: str,
+        name: str,
+        settings: ModelSettings,
+        shared: Pool | None,
+        rule: AddressRule | None = None,
     ) -> Deployment:
-        """Make a deployment; one of an adapter shares health and load with that of its model."""
+        """Make a deployment; one of an adapter shares health and load with that of its model.
+
+        With a `rule` for its address, nothing else than its calls goes there.
+        """
         replacement = self._replacements.get(model)
         price = settings.price or (FREE if replacement else self._prices.price(settings))
 
         async def connect() -> ChatModel:
-            return replacement or await self._endpoint(model, settings)
+            return replacement or await self._endpoint(model, settings, rule)
 
         beside = (
             next((one for one in shared.deployments if one.name == name), None) if shared else None
@@ -329,17 +348,27 @@ class Gateway:
             load=beside.load if beside else Load(settings),
             own_prices=replacement is not None and settings.price is None,
         )
-        deployment.opened = lambda: self._watch.follow(deployment)
+        if rule is None:
+            deployment.opened = lambda: self._watch.follow(deployment)
         return deployment
 
-    async def _endpoint(self, name: str, settings: ModelSettings) -> ChatModel:
-        """Return the way to a model; the first one imports its library, off the event loop."""
-        load = _load_direct if settings.direct else load_litellm
+    async def _endpoint(
+        self, name: str, settings: ModelSettings, rule: AddressRule | None
+    ) -> ChatModel:
+        """Return the way to a model; the first one imports its library, off the event loop.
+
+        Raises:
+            InvalidInput: the `rule` for its address refuses it.
+        """
+        direct = settings.direct or rule is not None
+        load = _load_direct if direct else load_litellm
         if not load.cache_info().currsize:
             await asyncio.to_thread(load)
-        if settings.direct:
+        if direct:
+            if rule is not None:
+                rule.check(settings)
             target = Target(name, settings, settings.api_base, _key(settings))
-            endpoint: ChatModel = _load_direct().DirectEndpoint(target, self._session())
+            endpoint: ChatModel = _load_direct().DirectEndpoint(target, self._session(rule))
             return endpoint
         self._loops.add(asyncio.get_running_loop())
         if settings.embedded is None:
@@ -351,12 +380,12 @@ class Gateway:
         target = Target(name, settings, server.api_base, server.api_key)
         return LiteLLMEndpoint(target, f"openai/{settings.embedded}")
 
-    def _session(self) -> ClientSession:
-        """Return the HTTP client of this loop for direct endpoints."""
-        loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
+    def _session(self, rule: AddressRule | None) -> ClientSession:
+        """Return the HTTP client of this loop for direct endpoints, or for those under a rule."""
+        loop, sessions = asyncio.get_running_loop(), self._sessions[rule]
+        session = sessions.get(loop)
         if session is None:
-            session = self._sessions[loop] = _load_direct().new_session()
+            session = sessions[loop] = _load_direct().new_session(rule)
         return session
 
     def _serve(self, name: str, weights: str, context_tokens: int) -> EmbeddedServer:

@@ -18,8 +18,9 @@ from uuid import uuid4
 
 from ..agents.registry import Registry
 from ..codec import from_json
-from ..config import RouterSettings, Settings
+from ..config import AddressSettings, RouterSettings, Settings
 from ..errors import ConfigurationError
+from ..models.addresses import AddressRule
 from ..models.gateway import Gateway
 from ..models.ladder import Ladder, Reader
 from ..models.prices import PriceBook
@@ -94,15 +95,22 @@ class House:
         self._recover = recover
         self._observers = observers
         self.store = Store.open(settings.database_url)
+        addresses = _addresses(settings.endpoints)
         self.gateway = Gateway(
             settings.models,
             prices=PriceBook.bundled(),
             cache_dir=settings.cache_dir,
             replacements=models,
+            addresses=addresses,
         )
         self._allowance = _allowance(settings)
         self._bundled = _bundled(settings)
-        self.registry = Registry(self.store.agents, models=settings.models, bundled=self._bundled)
+        self.registry = Registry(
+            self.store.agents,
+            models=settings.models,
+            bundled=self._bundled,
+            addresses=addresses,
+        )
         self.feedback = FeedbackDesk(self.store, self.registry)
         self._threads = ThreadPoolExecutor(settings.limits.threads, "callboard-agent")
         self.loop = LoopThread("callboard-loop")
@@ -447,6 +455,11 @@ class House:
             allowance=self._allowance,
             observers=[*self._observers, *filter(None, [self._telemetry])],
         )
+
+
+def _addresses(settings: AddressSettings) -> AddressRule | None:
+    rule = AddressRule(allow=settings.allow, public=settings.public, keys=settings.keys)
+    return rule if settings.check else None
 
 
 def _allowance(settings: Settings) -> Allowance:

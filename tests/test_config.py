@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from callboard.config import Settings, load_settings
+from callboard.config import AddressSettings, Settings, load_settings
 from callboard.errors import ConfigurationError
 from callboard.model_settings import EMBEDDED_MODEL, ModelSettings
 
@@ -190,3 +190,21 @@ def test_a_model_that_is_written_out_is_read_again() -> None:
     model = ModelSettings(model="openai/x", api_base="http://127.0.0.1/v1")
     assert ModelSettings.model_validate(model.model_dump()) == model
     assert ModelSettings.model_validate(model.model_dump(exclude_none=True)) == model
+
+
+def test_a_service_checks_endpoints_unless_the_settings_say_otherwise(tmp_path: Path) -> None:
+    file = tmp_path / "callboard.toml"
+    file.write_text("[endpoints]\nallow = ['gpu.lan']\n[endpoints.keys]\nTEAM_KEY = 'gpu.lan'\n")
+    settings = load_settings(file)
+    assert not settings.endpoints.check
+    serving = settings.serving_others()
+    assert serving.endpoints.check
+    assert serving.endpoints.allow == ("gpu.lan",)
+    file.write_text("[endpoints]\ncheck = false\n")
+    assert not load_settings(file).serving_others().endpoints.check
+
+
+def test_keys_for_endpoints_are_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEAM_KEY", "a-secret")
+    settings = Settings(endpoints=AddressSettings(keys={"TEAM_KEY": "gpu.lan"}))
+    assert "a-secret" in settings.secrets()

@@ -12,6 +12,8 @@ from callboard.agents.functions import reference
 from callboard.agents.registry import Registry
 from callboard.agents.spec import Agent
 from callboard.errors import InvalidInput, UnknownName
+from callboard.model_settings import ModelSettings
+from callboard.models.addresses import AddressRule
 from callboard.store.engine import Store
 from callboard.values import Scope
 
@@ -437,3 +439,20 @@ def test_a_module_may_register_agents_while_it_is_imported(
     finally:
         del sys.modules["__test_registry__"]
     assert names(registry) == ["inner", "outer"]
+
+
+def test_an_endpoint_that_is_not_allowed_is_refused_and_detached(store: Store) -> None:
+    inside = ModelSettings(model="openai/own", api_base="http://127.0.0.1:8000/v1")
+    agent = Agent(name="own", description="An agent with an endpoint.", endpoint=inside)
+    Registry(store.agents, models=()).register(LOCAL, agent)
+    checked = Registry(store.agents, models=(), addresses=AddressRule())
+    found = checked.get(LOCAL, "own")
+    assert found.state == "detached"
+    assert found.reason.startswith("Agent 'own': its endpoint 'http://127.0.0.1:8000/v1' is asked")
+    assert names(checked) == []
+    with pytest.raises(InvalidInput, match="without encryption"):
+        checked.register(LOCAL, agent.model_copy(update={"name": "other"}))
+    with pytest.raises(InvalidInput, match="without encryption"):
+        checked.check(agent)
+    allowed = Registry(store.agents, models=(), addresses=AddressRule(allow=["127.0.0.1"]))
+    assert names(allowed) == ["own"]

@@ -10,7 +10,14 @@ import pytest
 from openai_server import OpenAIServer, Reply
 from pipeline_boards import TWO
 
-from callboard import Agent, Board, InvalidInput, ScriptedModel, UnknownName
+from callboard import (
+    Agent,
+    Board,
+    ConfigurationError,
+    InvalidInput,
+    ScriptedModel,
+    UnknownName,
+)
 from callboard.model_settings import ModelSettings
 from callboard.records import RunFilter
 
@@ -235,3 +242,20 @@ def test_every_version_of_an_agent_is_told(board: Board) -> None:
     assert [one.version for one in versions] == [1, 2, 3]
     assert versions[1].spec["tags"] == ["art"]
     assert versions[2].spec is None
+
+
+def test_a_board_that_serves_others_detaches_endpoints_inside_its_network(make_board) -> None:
+    with OpenAIServer("A secret.") as server:
+        endpoint = ModelSettings(model="openai/own", api_base=server.url, retries=0)
+        own = Agent(name="own", description="An agent with an endpoint.", endpoint=endpoint)
+        make_board().register(own)
+        checked = make_board(endpoints={"check": True})
+        (listed,) = checked.agents()
+        assert (listed.state, "without encryption" in listed.reason) == ("detached", True)
+        with pytest.raises(UnknownName, match="'own' can be called"):
+            checked.run_sync("Write a poem.", agents=["own"])
+        assert server.requests == []
+        allowed = make_board(endpoints={"check": True, "allow": ["127.0.0.1"]})
+        assert allowed.run_sync("Write a poem.", agents=["own"]).answer == "A secret."
+    with pytest.raises(ConfigurationError, match=r"endpoints.allow holds '\*'"):
+        make_board(endpoints={"allow": ["*"]})
