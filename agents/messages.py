@@ -2,7 +2,7 @@
 
 Only the specification of the agent, which the owner of the board wrote, stands in the system
 message. What users, documents, memory and other agents wrote stands between tags in the user
-message, and a tag of ours inside of it is made harmless.
+message, and what looks like a tag or a line of ours inside of it is made harmless.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ CHARS_PER_TOKEN = 4
 HISTORY_SHARE = 0.25
 """The most that earlier exchanges may take of what the model can read."""
 
-_OUR_TAG = re.compile(r"<(?=/?\s*(?:earlier|memory|passages|query|whole-query)\b)", re.IGNORECASE)
+_OUR_TAG = re.compile(
+    r"[<＜﹤](?=\W{0,8}(?:earlier|memory|passages|query|whole-query)\b)", re.IGNORECASE
+)
+_OUR_LINE = re.compile(r"\s*(?:\[\d+\]|(?:user|answer)\s*:)", re.IGNORECASE)
 
 _QUERY = re.compile(r"^<query>\n(.*)\n</query>\Z", re.DOTALL | re.MULTILINE)
 
@@ -46,7 +49,7 @@ def messages(
         "earlier": _history(task.history, room),
         "memory": cut(task.memo, agent.limits.memo_tokens),
         "passages": "\n\n".join(
-            f"[{number}] {passage.source}\n{passage.text}"
+            f"[{number}] {passage.source}\n{_quoted(passage.text)}"
             for number, passage in enumerate(passages, start=1)
         ),
         "whole-query": task.query if task.wish != task.query else "",
@@ -81,12 +84,18 @@ def _history(history: Sequence[Exchange], room: int) -> str:
     """Return the newest whole exchanges that fit into `room` characters, oldest first."""
     said: list[str] = []
     for exchange in reversed(history):
-        text = f"User: {exchange.query}\nAnswer: {exchange.answer}"
+        text = f"User: {_quoted(exchange.query)}\nAnswer: {_quoted(exchange.answer)}"
         room -= len(text)
         if room < 0:
             break
         said.append(text)
     return "\n\n".join(reversed(said))
+
+
+def _quoted(text: str) -> str:
+    """Return data so that no line of it can pass for the beginning of an exchange or passage."""
+    lines = text.splitlines()
+    return "\n".join(f"| {line}" if _OUR_LINE.match(line) else line for line in lines)
 
 
 def cut(memo: Memo, tokens: int) -> str:

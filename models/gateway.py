@@ -32,6 +32,7 @@ from .answers import Answers, request_key
 from .attempts import Call
 from .breaker import Breaker
 from .chat import ChatModel, ChatReply, ChatRequest
+from .control import without_control_tokens
 from .deployments import Deployment
 from .embedded import EmbeddedServer
 from .failures import CallFailed, Target
@@ -270,6 +271,7 @@ class Gateway:
         started = time.perf_counter()
         pools = self._chain(model)
         timeout_s = request.timeout_s or pools[0].settings.timeout_s
+        request = replace(request, messages=without_control_tokens(request.messages))
         call = Call(
             pools=pools,
             request=request,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ..sentences import Piece, coverage, join, pieces
@@ -72,6 +72,15 @@ def side_by_side(answers: Sequence[Answer], conflicts: Sequence[Conflict]) -> st
     if not blocks and len(shown) == 1:
         return _closed(join(shown[0][1]))
     return "\n\n".join([*blocks, *(_labelled(f"{agent}:", parts) for agent, parts in shown)])
+
+
+def without_labels(text: str, agents: Collection[str]) -> str:
+    """Return an answer of which no line passes for the beginning of one of other `agents`.
+
+    Such lines are quoted.
+    """
+    names = "|".join(map(re.escape, sorted(agents)))
+    return re.sub(rf"^(?=\s*(?:Also from )?(?:{names}):)", "> ", text, flags=re.MULTILINE)
 
 
 def complete(

@@ -28,7 +28,14 @@ from ...search.encoder import Encoder
 from ...values import AgentResult
 from ..sentences import join, pieces
 from .audit import audit
-from .composition import Answer, Appended, complete, holds_little, side_by_side
+from .composition import (
+    Answer,
+    Appended,
+    complete,
+    holds_little,
+    side_by_side,
+    without_labels,
+)
 from .conflicts import Conflict, conflicts
 from .exemplars import Senses
 from .facts import Facts, facts_of
@@ -175,7 +182,8 @@ def _prepare(
 ) -> _Material:
     answers: list[Answer] = []
     withheld: list[Withheld] = []
-    texts = [visible(result.text) for result in results]
+    names = {result.agent for result in results}
+    texts = [visible(without_labels(result.text, names - {result.agent})) for result in results]
     cut = [pieces(text) for text, _ in texts]
     read = (piece.quote for parts in cut for piece in parts[:_READ] if piece.kind != "block")
     senses = senses_of.of(read) if senses_of else None

@@ -111,7 +111,7 @@ class Asked(Generic[In, Reply, Out]):
         user = prompt["user"].format(
             passages=shown(passages),
             query=quoted(question.query(given)),
-            beside=question.beside(given),
+            beside=_findings(question.beside(given)),
             task=prompt["tasks"][question.name].strip(),
             thinking=prompt["thinking"][thinking].strip(),
         )
@@ -156,9 +156,13 @@ class AskedBeside(Generic[In, Found]):
 def shown(passages: Sequence[Passage]) -> str:
     """Return the passages as a model reads them: numbered, dated, every line behind a mark."""
     return "\n".join(
-        f"[{number}] {day(one.created_at)} {quoted(one.text)}"
+        f"[{number}] {day(one.created_at)} {one.by}{quoted(one.text)}"
         for number, one in enumerate(passages, start=1)
     )
+
+
+def _findings(text: str) -> str:
+    return f"<findings>\n{text}\n</findings>" if text else ""
 
 
 def quoted(text: str) -> str:

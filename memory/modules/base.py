@@ -20,6 +20,7 @@ from ...errors import BudgetExceeded, CallboardError, StoreError
 from ...models.journal import Journal
 from ...search.encoder import Vectors
 from ...values import TIERS, MemoryBudget, ModuleSpec, ModuleState, Tier, TierPolicy
+from ..chunks import USER_TRUST
 from ..ranking import Signal
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class Passage:
     relevance: float | None = None
     similarity: float | None = None
     signals: Mapping[Signal, float] = field(default_factory=dict)
+
+    @property
+    def by(self) -> str:
+        """What stands in front of it where it is quoted, unless the user said it."""
+        return "" if self.trust >= USER_TRUST else "said by an agent, "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...values import ModuleSpec
-from ..chunks import USER_TRUST, CountMany, day
+from ..chunks import CountMany, day
 from .base import Outcome, Passage
 from .entities import Entities
 from .times import Times
@@ -250,8 +250,7 @@ def _date(passage: Passage) -> str:
 
 
 def _number(number: int, passage: Passage) -> str:
-    by = "" if passage.trust >= USER_TRUST else "said by an agent, "
-    return f"[{number}] {by}"
+    return f"[{number}] {passage.by}"
 
 
 def _widest(given: Summing, order: Sequence[Passage], passage: Passage) -> str:

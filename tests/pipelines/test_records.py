@@ -258,4 +258,4 @@ def test_a_board_that_serves_others_detaches_endpoints_inside_its_network(make_b
         allowed = make_board(endpoints={"check": True, "allow": ["127.0.0.1"]})
         assert allowed.run_sync("Write a poem.", agents=["own"]).answer == "A secret."
     with pytest.raises(ConfigurationError, match=r"endpoints.allow holds '\*'"):
-        make_board(endpoints={"allow": ["*"]})
+        make_board(endpoints={"allow": ["*"]}).agents()
