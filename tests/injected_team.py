@@ -21,6 +21,10 @@ class Desk:
     looked_up: int = 0
     approvals: list[str] = field(default_factory=list)
 
+    def clear(self) -> None:
+        """Forget all of it."""
+        self.planted, self.paid, self.opened, self.looked_up, self.approvals = "", [], 0, 0, []
+
     def approve(self, name: str, arguments: object) -> bool:
         """Refuse, and remember that it was asked for."""
         self.approvals.append(name)

@@ -195,8 +195,8 @@ def play(stage: Stage, place: str, text: str, user: str) -> Run:
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda one: one["id"])
 def test_what_must_hold_holds_whatever_the_model_obeys(stage: Stage, attempt: dict) -> None:
-    DESK.__init__()
     clean = stage.systems
+    DESK.clear()
     begun = len(stage.model.requests)
     run = play(stage, attempt["place"], f"{MARK} {attempt['text']} {MARK}", attempt["id"])
     asked = stage.model.requests[begun:]
