@@ -169,8 +169,8 @@ class ServiceSettings(Section):
     drain_s: float = Field(default=30.0, ge=0)
     """When it is told to stop, turns that go on get so long; another resumes what is left."""
     allow_functions: bool = False
-    """Let keys with the role `agents` register functions, tools, documents and names of secrets:
-    code and files of this server."""
+    """Let keys with the role `agents` register functions, tools and documents: code and files of
+    this server."""
 
 
 class Settings(BaseSettings):

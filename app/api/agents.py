@@ -102,7 +102,7 @@ def _check_allowed(caller: Caller, name: str) -> None:
 
 
 def _check_harmless(board: Board, agent: Agent, there: Agent | None) -> None:
-    """See that an agent names no code, file or secret of this server that was not there before.
+    """See that an agent names no code or file of this server that was not there before.
 
     Raises:
         InvalidInput: it does.
@@ -118,18 +118,6 @@ def _check_harmless(board: Board, agent: Agent, there: Agent | None) -> None:
                 "[service] of callboard.toml to allow it here, or register the agent there.",
                 field=field,
             )
-    if _secrets(agent) - _secrets(before):
-        raise InvalidInput(
-            "'api_key_env' names a secret of this server. Set allow_functions = true in [service] "
-            "of callboard.toml to allow it here, or register the agent there.",
-            field="endpoint.api_key_env",
-        )
-
-
-def _secrets(agent: Agent) -> set[tuple[str, str | None]]:
-    """Return the secrets that an agent's endpoints are sent, and where."""
-    served = agent.endpoint.served().values() if agent.endpoint else ()
-    return {(one.api_key_env, one.api_base) for one in served if one.api_key_env}
 
 
 def _shown(board: Board, name: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def service(
     `models` stand in the place of configured ones, as for a Board.
     """
     counted = metrics.Metrics()
-    board = Board(settings, models=models, observers=(counted,))
+    board = Board(settings.serving_others(), models=models, observers=(counted,))
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:

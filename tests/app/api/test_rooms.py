@@ -96,29 +96,37 @@ def test_agents_come_change_and_go(client_of: Make) -> None:
         {"function": "os:getcwd", "model": None},
         {"tools": ["os:system"]},
         {"documents": ["/etc/passwd"], "model": None},
-        {
-            "endpoint": {
-                "model": "openai/x",
-                "api_base": "https://example.com/v1",
-                "api_key_env": "AWS_SECRET_ACCESS_KEY",
-            },
-            "model": None,
-        },
-        {
-            "endpoint": {
-                "model": "openai/x",
-                "deployments": [{"name": "a", "api_key_env": "HOME"}],
-            },
-            "model": None,
-        },
     ],
 )
-def test_no_code_file_or_secret_of_the_server_is_named(client_of: Make, more: dict) -> None:
+def test_no_code_or_file_of_the_server_is_named(client_of: Make, more: dict) -> None:
     client = client_of("root", roles=["agents"])
     answer = client.post("/v1/agents", json={**WEATHER, "name": "sly", **more})
     assert answer.status_code == 400
     assert "allow_functions = true in [service]" in answer.json()["error"]["message"]
     assert "sly" not in client_of("root").get("/v1/agents").text
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        {"api_base": "http://127.0.0.1:8000/v1"},
+        {"api_base": "http://169.254.169.254/v1"},
+        {"api_base": "https://localhost/v1"},
+        {"api_base": "https://example.com/v1", "api_key_env": "AWS_SECRET_ACCESS_KEY"},
+        {"deployments": [{"name": "a", "api_base": "https://10.0.0.7/v1"}]},
+        {},
+    ],
+)
+def test_no_address_or_secret_of_the_servers_network_is_named(
+    client_of: Make, endpoint: dict
+) -> None:
+    client = client_of("root", roles=["agents", "ask"])
+    told = {"model": "openai/x", **endpoint}
+    spec = {**WEATHER, "name": "sly", "endpoint": told, "model": None}
+    answer = client.post("/v1/agents", json=spec)
+    assert answer.status_code == 400
+    assert "endpoint" in answer.json()["error"]["message"]
+    assert "sly" not in client.get("/v1/agents").text
 
 
 def test_memory_is_added_found_changed_and_forgotten(client_of: Make) -> None:
