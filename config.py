@@ -30,6 +30,7 @@ from pydantic_settings import (
 )
 
 from .errors import ConfigurationError, nearest
+from .mcp_settings import NAME, McpSettings
 from .model_settings import EMBEDDED_MODEL, ModelSettings, Section
 from .values import Strategy
 
@@ -189,6 +190,8 @@ class Settings(BaseSettings):
     """Offer the agents of the demo too; on by default only where there is no callboard.toml."""
     models: dict[str, ModelSettings] = Field(default_factory=dict)
     """Models by name. `main` is the embedded one until it is set."""
+    mcp: dict[str, McpSettings] = Field(default_factory=dict)
+    """Servers whose tools agents may use, by name."""
     router: RouterSettings = RouterSettings()
     memory: MemorySettings = MemorySettings()
     refiner: RefinerSettings = RefinerSettings()
@@ -207,6 +210,17 @@ class Settings(BaseSettings):
             for adapter in model.adapters
         }
         return {"main": EMBEDDED_MODEL, **adapted, **models}
+
+    @field_validator("mcp", mode="after")
+    @classmethod
+    def _servers_have_plain_names(cls, mcp: dict[str, McpSettings]) -> dict[str, McpSettings]:
+        strange = next((name for name in mcp if not NAME.fullmatch(name)), None)
+        if strange is not None:
+            raise ValueError(
+                f"a server is called {strange!r}; use at most 32 small letters, digits, '-' or "
+                "'_', and begin with a letter."
+            )
+        return mcp
 
     @model_validator(mode="after")
     def _named_models_exist(self) -> Settings:
@@ -245,6 +259,7 @@ class Settings(BaseSettings):
         }
         values = [os.environ.get(name or "", "") for name in names]
         values.append(urlsplit(self.database_url).password or "")
+        values += [secret for server in self.mcp.values() for secret in server.secrets()]
         return tuple(dict.fromkeys(value for value in values if value))
 
     def serving_others(self) -> Settings:

@@ -15,7 +15,12 @@ _USERINFO = re.compile(r"//[^/@\s]+@")
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return `text` without `secrets`, what looks like a key, and names and passwords in URLs."""
+    return _USERINFO.sub(f"//{HIDDEN}@", _KEYS.sub(HIDDEN, without(text, secrets)))
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Return `text` without `secrets`, and as it is where it holds none."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, HIDDEN)
-    return _USERINFO.sub(f"//{HIDDEN}@", _KEYS.sub(HIDDEN, text))
+    return text

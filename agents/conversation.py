@@ -20,7 +20,7 @@ from ..models.journal import Journal, OnText
 from .functions import invoke
 from .messages import prompts
 from .spec import Agent
-from .tools import Approver, Tool
+from .tools import AgentTool, Approver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Conversation:
 
     agent: Agent
     model: ModelChoice
-    tools: Mapping[str, Tool]
+    tools: Mapping[str, AgentTool]
     journal: Journal
     threads: ThreadPool
     approver: Approver | None = None
@@ -94,7 +94,7 @@ class Conversation:
             return str(error)
         return result
 
-    async def _use(self, tool: Tool, arguments: Mapping[str, Any], _: Journal) -> str:
+    async def _use(self, tool: AgentTool, arguments: Mapping[str, Any], _: Journal) -> str:
         if tool.approve and not await self._approved(tool, arguments):
             return f"The tool {tool.name!r} was not called: its use was not approved."
         try:
@@ -104,7 +104,7 @@ class Conversation:
         except Exception as error:  # noqa: BLE001 - whatever a tool raises, the model must be told
             return f"The tool {tool.name!r} failed: {type(error).__name__}: {error}"
 
-    async def _approved(self, tool: Tool, arguments: Mapping[str, Any]) -> bool:
+    async def _approved(self, tool: AgentTool, arguments: Mapping[str, Any]) -> bool:
         if self.approver is None:
             return False
         shown = to_json(dict(arguments), dict[str, Any])

@@ -21,6 +21,7 @@ from ..models.addresses import AddressRule
 from ..store.agents import AgentRow, AgentRows
 from ..values import JSON, Scope
 from .functions import Function, portable, reference, resolve, signature
+from .mcp.reference import check_servers
 from .passages import below, find_documents
 from .snapshot import AgentState as AgentState
 from .snapshot import Registered as Registered
@@ -38,9 +39,9 @@ LOOKED_AT_AGAIN = 10
 class Registry:
     """Registers, removes and lists agents; may be used from any thread.
 
-    `models` are the names of the configured models. `bundled` agents are not stored, and one that
-    is registered under the same name takes the place of a bundled one. `addresses` says where
-    endpoints of agents may be; None: anywhere.
+    `models` and `servers` (of tools) are the names of those that are configured. `bundled` agents
+    are not stored, and one that is registered under the same name takes the place of a bundled one.
+    `addresses` says where endpoints of agents may be; None: anywhere.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class Registry:
         rows: AgentRows,
         *,
         models: Collection[str],
+        servers: Collection[str] = (),
         bundled: Sequence[Agent] = (),
         addresses: AddressRule | None = None,
     ) -> None:
         self._rows = rows
         self._models = frozenset(models)
+        self._servers = frozenset(servers)
         self._addresses = addresses
         self._bundled = tuple(bundled)
         self._changing = threading.Lock()  # held while the database is written
@@ -261,6 +264,7 @@ class Registry:
             if agent.endpoint is not None and self._addresses is not None:
                 self._addresses.check(agent.endpoint)
             find_tools(agent.tools)
+            check_servers(agent.tools, self._servers)
             find_documents(agent.documents)
             return None if agent.function is None else _function(agent.function, function)
         except InvalidInput as error:

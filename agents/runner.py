@@ -19,6 +19,7 @@ from ..values import AgentResult, AgentTask, Memo
 from .conversation import Conversation
 from .documents import DocumentLibrary, cited, quoted
 from .functions import ask_function
+from .mcp.servers import ToolServers
 from .messages import messages
 from .passages import Passage
 from .registry import Registered
@@ -31,7 +32,8 @@ class AgentRunner:
 
     `threads` is where functions and tools run that are not async, and bounds how many do at once.
     `approver` is asked before a tool with `approve=True` is called; without one such tools are
-    refused. `vectors` keeps the vectors of documents between processes.
+    refused. `vectors` keeps the vectors of documents between processes. `servers` are those whose
+    tools agents may use; the caller closes them.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class AgentRunner:
         threads: ThreadPool,
         approver: Approver | None = None,
         vectors: Vectors | None = None,
+        servers: ToolServers | None = None,
     ) -> None:
         self._gateway = gateway
         self._threads = threads
         self._approver = approver
+        self._servers = servers or ToolServers({})
         self._library = DocumentLibrary(encoder, vectors=vectors)
 
     async def run(
@@ -98,9 +102,8 @@ class AgentRunner:
         if model is None or not found:
             return _told(quoted(agent.name, found), on_text)
         passages = [one.passage for one in found]
-        text = await self._conversation(agent, model, journal).hold(
-            self._messages(agent, model, task, passages), on_text
-        )
+        conversation = await self._conversation(agent, model, journal)
+        text = await conversation.hold(self._messages(agent, model, task, passages), on_text)
         return cited(agent.name, text, found)
 
     async def _model(
@@ -110,17 +113,23 @@ class AgentRunner:
         if not self._gateway.settings(model).reasoning:
             # A model this small repeats what it is given to read, so it is given the wish alone.
             task = replace(task, memo=Memo(), history=())
-        text = await self._conversation(agent, model, journal).hold(
-            self._messages(agent, model, task), on_text
-        )
+        conversation = await self._conversation(agent, model, journal)
+        text = await conversation.hold(self._messages(agent, model, task), on_text)
         return AgentResult(agent=agent.name, text=text)
 
-    def _conversation(self, agent: Agent, model: ModelChoice, journal: Journal) -> Conversation:
+    async def _conversation(
+        self, agent: Agent, model: ModelChoice, journal: Journal
+    ) -> Conversation:
         offered = agent.tools if self._gateway.settings(model).tools else ()
+        functions = find_tools(offered)
+        # Half of the agent's time: the other is for what it can say without a server that is down.
+        served = await self._servers.tools(
+            offered, wait_s=agent.limits.timeout_s / 2, taken=functions
+        )
         return Conversation(
             agent=agent,
             model=model,
-            tools=find_tools(offered),
+            tools={**functions, **served},
             journal=journal,
             threads=self._threads,
             approver=self._approver,

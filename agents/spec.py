@@ -26,6 +26,7 @@ from pydantic import (
 )
 
 from ..errors import InvalidInput, nearest
+from ..mcp_settings import NAME as SERVER
 from ..model_settings import ModelChoice, ModelSettings
 
 AgentKind: TypeAlias = Literal["function", "documents", "model"]
@@ -38,6 +39,8 @@ MIN_DESCRIPTION, MAX_DESCRIPTION = 10, 4000
 MAX_EXAMPLES, MAX_EXAMPLE = 1000, 1000
 MAX_INSTRUCTIONS = 20_000
 MAX_REFERENCES = 1000
+MCP = "mcp:"
+"""What the reference to tools of a server begins with."""
 
 _UNUSED: dict[AgentKind, tuple[str, ...]] = {
     "function": ("documents", "model", "endpoint", "tools", "instructions"),
@@ -89,6 +92,19 @@ def _reference(text: str) -> str:
     return text.strip()
 
 
+def _tool(text: str) -> str:
+    text = _printable(text.strip())
+    if not text.startswith(MCP):
+        return _reference(text)
+    server, slash, tool = text.removeprefix(MCP).partition("/")
+    if not SERVER.fullmatch(server) or bool(slash) != bool(tool):
+        raise ValueError(
+            "write it as 'mcp:SERVER/tool', or 'mcp:SERVER' for all of its tools, where "
+            "[mcp.SERVER] stands in the settings"
+        )
+    return text
+
+
 def _name(text: str) -> str:
     """Return the path or tag `text`; refuse an empty one."""
     if not _printable(text).strip():
@@ -97,6 +113,7 @@ def _name(text: str) -> str:
 
 
 _Reference: TypeAlias = Annotated[str, AfterValidator(_reference)]
+_ToolReference: TypeAlias = Annotated[str, AfterValidator(_tool), Field(max_length=4096)]
 _Name: TypeAlias = Annotated[str, AfterValidator(_name), Field(max_length=4096)]
 
 
@@ -128,6 +145,8 @@ class Agent(BaseModel):
     `documents` are paths, globs, or `package:relative/path` for files inside an installed package.
     A documents agent quotes; with a `model` it has the model write the answer from the passages.
     `model` names a configured one; `endpoint` is one of the agent's own, as in [models.NAME].
+    `tools` are functions, `module:name`, and tools of the servers of the settings: `mcp:NAME/tool`,
+    or `mcp:NAME` for all that a server has.
     `examples` are queries that it answers, `counterexamples` such that look like its own and are
     not: the router learns from both. `idempotent` says that the function may be run again after
     a crash in the middle of it.
@@ -151,7 +170,7 @@ class Agent(BaseModel):
     documents: tuple[_Name, ...] = Field(default=(), max_length=MAX_REFERENCES)
     endpoint: ModelSettings | None = None
     model: _Name | None = Field(default_factory=_default_model)
-    tools: tuple[_Reference, ...] = Field(default=(), max_length=MAX_REFERENCES)
+    tools: tuple[_ToolReference, ...] = Field(default=(), max_length=MAX_REFERENCES)
     tags: tuple[_Name, ...] = Field(default=(), max_length=MAX_REFERENCES)
     limits: AgentLimits = AgentLimits()
     idempotent: bool = False

@@ -2,7 +2,8 @@
 
 The types and the docstring of the function are what the model is told; the arguments that it
 writes are validated against them. Whatever goes wrong with a call goes back to the model as text.
-A tool that changes something outside says so, and can ask for approval before every call.
+A tool that changes something outside says so, and can ask for approval before every call. Tools of
+servers, in `agents/mcp`, are called the same way.
 """
 
 from __future__ import annotations
@@ -23,9 +24,42 @@ from ..errors import InvalidInput
 from ..models.chat import ToolSpec
 from ..values import JSON
 from .functions import Function, invoke, reference, resolve
+from .spec import MCP
 
 RESULT_CHARS = 8000
 """Longer results are cut: about 2,000 tokens that every further call would carry along."""
+
+
+class AgentTool(Protocol):
+    """What a model may call while it answers: a function, or a tool of a server."""
+
+    @property
+    def name(self) -> str:
+        """What the model calls it."""
+
+    @property
+    def spec(self) -> ToolSpec:
+        """What the model is told of it."""
+
+    @property
+    def approve(self) -> bool:
+        """Whether an approver is asked before each call."""
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether it may be called again after a crash in the middle of a call."""
+
+    def check(self, arguments: str) -> dict[str, Any]:
+        """Return the JSON text `arguments` as what `run` takes.
+
+        Raises:
+            InvalidInput: it does not fit; says what does.
+        """
+
+    async def run(
+        self, arguments: Mapping[str, Any], *, threads: ThreadPool, timeout_s: float
+    ) -> str:
+        """Call it, and return its result as text for the model."""
 
 
 class Approver(Protocol):
@@ -75,12 +109,7 @@ class Tool:
         Raises:
             InvalidInput: it is no JSON object, or does not fit the function; says what does.
         """
-        try:
-            given = json.loads(arguments or "{}")
-        except (ValueError, RecursionError) as error:
-            raise InvalidInput(f"The arguments are not valid JSON: {error}.") from error
-        if not isinstance(given, dict):
-            raise InvalidInput("The arguments are not a JSON object.")
+        given = json_object(arguments)
         try:
             checked: dict[str, Any] = self._arguments.validate_python(ArgsKwargs((), given))
         except ValidationError as error:
@@ -131,13 +160,15 @@ def tool(
 
 
 def find_tools(refs: tuple[str, ...]) -> dict[str, Tool]:
-    """Return the tools that `refs` name, by the name that the model uses.
+    """Return the functions among the tools that `refs` name, by the name that the model uses.
 
     Raises:
         InvalidInput: one can't be imported or is no tool, or two have the same name.
     """
     found: dict[str, Tool] = {}
     for ref in refs:
+        if ref.startswith(MCP):
+            continue
         made = resolve(ref)
         if not isinstance(made, Tool):
             raise InvalidInput(f"{ref!r} is not a tool. Decorate the function with @tool.")
@@ -145,6 +176,21 @@ def find_tools(refs: tuple[str, ...]) -> dict[str, Tool]:
             raise InvalidInput(f"Two tools are called {made.name!r}. Rename one: {ref!r}.")
         found[made.name] = made
     return found
+
+
+def json_object(arguments: str) -> dict[str, Any]:
+    """Return the JSON object that a model wrote as the arguments of a call.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    try:
+        given = json.loads(arguments or "{}")
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"The arguments are not valid JSON: {error}.") from error
+    if not isinstance(given, dict):
+        raise InvalidInput("The arguments are not a JSON object.")
+    return given
 
 
 def result_text(value: Any) -> str:

@@ -15,6 +15,8 @@ from ..redaction import redact
 from ..values import JSON
 
 LOGGER = __package__.partition(".")[0]
+MCP = "mcp"
+"""The library that speaks to servers of tools: what it tells of them may hold their keys."""
 
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """What every record has; what else it has was given as `extra`, and is told."""
@@ -64,6 +66,7 @@ def log_to_stderr(settings: Settings) -> None:
     telemetry = settings.telemetry
     handler = _Stderr()
     handler.setFormatter(Redacted(settings.secrets(), as_json=telemetry.logs == "json"))
-    logger = logging.getLogger(LOGGER)
-    logger.handlers = [handler]
-    logger.setLevel(telemetry.log_level.upper())
+    for name in (LOGGER, MCP):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(telemetry.log_level.upper())

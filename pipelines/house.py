@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
+from ..agents.mcp.servers import ToolServers
 from ..agents.registry import Registry
 from ..codec import from_json
 from ..config import AddressSettings, RouterSettings, Settings
@@ -105,9 +106,11 @@ class House:
         )
         self._allowance = _allowance(settings)
         self._bundled = _bundled(settings)
+        self._servers = ToolServers(settings.mcp)
         self.registry = Registry(
             self.store.agents,
             models=settings.models,
+            servers=settings.mcp,
             bundled=self._bundled,
             addresses=addresses,
         )
@@ -343,6 +346,7 @@ class House:
             await self._archive.close()
         if self._routers is not None:
             await self._routers.close()
+        await self._servers.close()
         await self.gateway.close()
         if self._telemetry is not None:
             await asyncio.to_thread(self._telemetry.close)
@@ -445,6 +449,7 @@ class House:
                     threads=self._threads,
                     approver=self._approver,
                     vectors=self.store.vectors,
+                    servers=self._servers,
                 ),
                 refiner=Refiner(
                     model=settings.refiner.model, gateway=self.gateway, encoder=encoder

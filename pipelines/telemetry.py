@@ -8,7 +8,6 @@ names stands under `callboard.*`. Queries and answers are sent only if `content`
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
@@ -23,7 +22,7 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes as ge
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from ..config import TelemetrySettings
-from ..errors import ConfigurationError
+from ..environment import headers_in
 from ..redaction import redact
 from ..store.claims import Claim
 from ..store.runs import RunEnd
@@ -53,7 +52,7 @@ class Telemetry:
     def __init__(self, settings: TelemetrySettings, secrets: Sequence[str]) -> None:
         exporter = OTLPSpanExporter(
             endpoint=settings.otlp_endpoint,
-            headers=_headers(settings),
+            headers=headers_in(settings.headers_env, section="telemetry") or None,
             timeout=EXPORT_S,
         )
         self._content = settings.content
@@ -151,19 +150,6 @@ class RunSpans:
         output = step.output
         text = output.get("text") if isinstance(output, dict) else None
         return {Inference.OUTPUT_VALUE: text or json.dumps(output, ensure_ascii=False)}
-
-
-def _headers(settings: TelemetrySettings) -> dict[str, str] | None:
-    name = settings.headers_env
-    if name is None:
-        return None
-    pairs = [pair.partition("=") for pair in os.environ.get(name, "").split(",") if pair.strip()]
-    if not pairs or not all(key.strip() and mark for key, mark, _ in pairs):
-        raise ConfigurationError(
-            f"[telemetry] headers_env: the environment variable {name!r} holds no "
-            "'name=value,name=value'. Set it, or remove headers_env."
-        )
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _name(step: Step) -> str:

@@ -15,7 +15,17 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
-PURE = {"values", "records", "errors", "codec", "config", "model_settings", "redaction"}
+PURE = {
+    "values",
+    "records",
+    "errors",
+    "codec",
+    "config",
+    "environment",
+    "mcp_settings",
+    "model_settings",
+    "redaction",
+}
 """The modules at the root that every room may import."""
 
 ROOMS = {path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"}
@@ -29,6 +39,7 @@ HEAVY = {
     "langgraph",
     "litellm",
     "matplotlib",
+    "mcp",
     "onnx",
     "onnxruntime",
     "openinference",
@@ -41,6 +52,7 @@ HEAVY = {
     "sklearn",
     "spacy",
     "sqlalchemy",
+    "starlette",
     "streamlit",
     "tokenizers",
     "torch",
@@ -52,6 +64,7 @@ HEAVY = {
 HEAVY_AT_THE_TOP = {
     "models.direct": {"aiohttp"},
     "app.ui": {"altair", "streamlit"},
+    "app.mcp": {"mcp", "starlette"},
     "store": {"alembic", "sqlalchemy"},
     "pipelines.telemetry": {"openinference", "opentelemetry"},
     "pipelines.turn": {"langgraph"},

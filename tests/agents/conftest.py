@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from platformdirs import user_cache_dir
 
+from callboard.agents.mcp.servers import ToolServers
 from callboard.agents.registry import Registered
 from callboard.agents.runner import AgentRunner
 from callboard.agents.spec import Agent
@@ -135,6 +136,7 @@ class Scripted:
         approver: Approver | None = None,
         settings: ModelSettings | None = None,
         delay_s: float = 0.0,
+        servers: ToolServers | None = None,
     ) -> None:
         self.model = ScriptedModel(replies, delay_s=delay_s)
         self.gateway = Gateway(
@@ -149,6 +151,7 @@ class Scripted:
             encoder=encoder,
             threads=threads,
             approver=approver,
+            servers=servers,
         )
 
     async def run(
