@@ -131,7 +131,7 @@ class Router:
                     decision, question, snapshot, retrieval, verdict, journal
                 )
             if not decision.agents:
-                decision = self._fall_back(decision, retrieval, visible)
+                decision = self._fall_back(decision, question, retrieval, visible)
         return replace(
             decision,
             tiers=question.tiers,
@@ -182,12 +182,14 @@ class Router:
             )
         return combine(judgement, retrieval, verdict, self._settings)
 
-    def _fall_back(self, decision: Decision, retrieval: Retrieval, snapshot: Snapshot) -> Decision:
+    def _fall_back(
+        self, decision: Decision, question: Question, retrieval: Retrieval, snapshot: Snapshot
+    ) -> Decision:
         """Let the fallback agent answer; not even it speaks about a blocked topic."""
         name = self._settings.fallback_agent
         agent = snapshot.by_name.get(name) if name else None
         blocked = _refused(retrieval) & set(self._settings.blocked_topics)
-        if agent is None or not agent.live or blocked:
+        if agent is None or not agent.live or blocked or name in question.exclude:
             return replace(decision, method="fallback")
         return replace(
             decision,

@@ -22,6 +22,7 @@ from . import (
     evaluation,
     feedback,
     keys,
+    mcp,
     memory,
     models,
     runs,
@@ -84,6 +85,7 @@ app.command()(ask.ask)
 app.command()(ask.route)
 app.command()(ui.ui)
 app.command()(serve.serve)
+app.command()(mcp.mcp)
 app.add_typer(agents.commands, name="agents")
 app.add_typer(runs.commands, name="runs")
 app.add_typer(feedback.commands, name="feedback")

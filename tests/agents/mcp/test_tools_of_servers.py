@@ -29,7 +29,7 @@ STDIO = McpSettings(
     idempotent=("add", "report"),
 )
 KEY = "canary-of-the-program"
-TOKEN = "canary-of-the-address"  # noqa: S105
+TOKEN = "canary-of-the-address"
 
 
 def wants(name: str, **arguments: Any) -> Callable[[ChatRequest], ChatReply]:
