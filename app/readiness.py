@@ -5,6 +5,7 @@ No database is created and no model is called: `callboard models check` does tha
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import sys
@@ -60,6 +61,7 @@ def _checks(config: Path | None) -> Iterator[Check]:
         yield Check(
             name=f"model {check.name}", state=check.state, detail=check.detail, fix=check.fix
         )
+    yield from server_checks(settings)
 
 
 def database_check(settings: Settings) -> Check:
@@ -95,6 +97,30 @@ def encoder_check(settings: Settings) -> Check:
 def model_checks(settings: Settings) -> tuple[Check, ...]:
     """Look at every configured model: its weights, or its key."""
     return tuple(_model_check(name, model, settings) for name, model in settings.models.items())
+
+
+def server_checks(settings: Settings) -> Iterator[Check]:
+    """Reach every server of tools, starting those that are programs, and count its tools."""
+    from ..agents.mcp.servers import ToolServers
+
+    async def look() -> dict[str, int | str]:
+        servers = ToolServers(settings.mcp)
+        try:
+            return await servers.look()
+        finally:
+            await servers.close()
+
+    try:
+        found = asyncio.run(look())
+    except ConfigurationError as error:
+        yield _bad("mcp", error)
+        return
+    for name, seen in found.items():
+        if isinstance(seen, int):
+            yield Check(name=f"mcp {name}", state="ok", detail=f"{seen} tools")
+        else:  # only the agents that use it miss something
+            what, _, fix = seen.partition(". ")
+            yield Check(name=f"mcp {name}", state="warn", detail=f"{what}.", fix=fix)
 
 
 def _model_check(name: str, model: ModelSettings, settings: Settings) -> Check:

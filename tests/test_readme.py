@@ -56,7 +56,11 @@ def test_the_first_snippet_calls_both_agents(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", [ROOT / "README.md", *(ROOT / "docs" / name for name in ("models.md", "security.md"))]
+    "file",
+    [
+        ROOT / "README.md",
+        *(ROOT / "docs" / name for name in ("mcp.md", "models.md", "security.md")),
+    ],
 )
 def test_every_toml_snippet_is_a_valid_configuration(file: Path, tmp_path: Path) -> None:
     for snippet in snippets("toml", file):

@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from contextvars import Context
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ...errors import CallboardError
 from ...mcp_settings import McpSettings
 from ...redaction import redact
 
@@ -39,7 +39,7 @@ class Connection:
         self._name = name
         self._settings = settings
         self._leave = asyncio.Event()
-        self._last: list[str] = []  # what the server said last on stderr, and the last bad status
+        self._last = ""  # what a program said on stderr, or the status of a refused request
         self._opened: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         # Not in the context of the turn that happens to need it first.
         self._task = asyncio.create_task(self._hold(), context=Context())
@@ -79,7 +79,7 @@ class Connection:
             if not self._opened.done():
                 self._opened.set_exception(
                     ToolServerError(
-                        f"The server {self._name!r} can't be reached: {why.rstrip('.')}. "
+                        f"The server {self._name!r} can't be reached: {why}. "
                         f"Start it, or mend [mcp.{self._name}] in the settings."
                     )
                 )
@@ -87,7 +87,7 @@ class Connection:
 
     async def _open(self, stack: AsyncExitStack) -> Client:
         # Two seconds of imports, which must not hold up the turns.
-        await asyncio.to_thread(__import__, "mcp")
+        await asyncio.to_thread(import_module, "mcp")
         from mcp import Client, StdioServerParameters, stdio_client
         from mcp.client.streamable_http import streamable_http_client
 
@@ -110,7 +110,7 @@ class Connection:
 
         async def heard(response: httpx2.Response) -> None:
             if response.status_code >= 400:
-                self._last[:] = [f"HTTP {response.status_code} {response.reason_phrase}"]
+                self._last = f"HTTP {response.status_code} {response.reason_phrase}"
 
         read_s = max(READ_S, self._settings.timeout_s)
         return httpx2.AsyncClient(
@@ -122,7 +122,7 @@ class Connection:
     def _heard(self, line: str) -> None:
         told = redact(line.strip(), self._settings.secrets())
         if told:
-            self._last[:] = [told]
+            self._last = told
             _log.info("%s: %s", self._name, told)
 
     def _why(self, error: BaseException) -> str:
@@ -134,8 +134,8 @@ class Connection:
             said = f"{self._settings.command!r} can't be started ({error.strerror or error})"
         else:
             said = str(error) or type(error).__name__
-        told = f"{said} ({self._last[0]})" if self._last else said
-        return told if isinstance(error, CallboardError) else redact(told, self._settings.secrets())
+        told = f"{said} ({self._last})" if self._last else said
+        return redact(told, self._settings.secrets()).rstrip(".")
 
 
 @contextmanager

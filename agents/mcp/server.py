@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -63,18 +64,20 @@ class ToolServer:
         Raises:
             ToolServerError: the server can't be reached, refused the call, was too slow or died.
         """
-        from mcp import MCPError
-
         if self._doubtful:
             await self.tools()
         client = await (await self._connected()).client()
+        from mcp import MCPError  # imported by the connection: it takes seconds
+        from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST
+
         try:
             result = await client.call_tool(tool, dict(arguments))
         except MCPError as error:
-            told = self._failed(error)
-            if repeatable and self._doubtful:
-                return await self.call(tool, arguments, repeatable=False)
-            raise ToolServerError(told) from error
+            if error.code in (CONNECTION_CLOSED, INVALID_REQUEST):
+                self._doubtful = True
+                if repeatable:
+                    return await self.call(tool, arguments, repeatable=False)
+            raise ToolServerError(self._failed(error)) from error
         except (RuntimeError, ValueError) as error:
             said = self._redacted(error)
             raise ToolServerError(
@@ -90,10 +93,10 @@ class ToolServer:
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def _list(self) -> tuple[Tool, ...]:
-        from mcp import MCPError
-
         connection = await self._connected()
         client = await connection.client()
+        from mcp import MCPError  # imported by the connection: it takes seconds
+
         found: list[Tool] = []
         cursor = None
         try:
@@ -141,8 +144,8 @@ class ToolServer:
             self._connection = None
 
     def _failed(self, error: MCPError) -> str:
-        """Say what became of a call, and doubt a server that may be gone."""
-        from mcp.types import CONNECTION_CLOSED, INVALID_REQUEST, REQUEST_TIMEOUT
+        """Say what became of a call."""
+        from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
         said = self._redacted(error)
         if error.code == REQUEST_TIMEOUT:
@@ -150,7 +153,6 @@ class ToolServer:
                 f"The server {self.name!r} took longer than {self.settings.timeout_s:g} s. The "
                 f"call may have had its effect. Allow more time ([mcp.{self.name}] timeout_s)."
             )
-        self._doubtful = error.code in (CONNECTION_CLOSED, INVALID_REQUEST)
         if error.code == CONNECTION_CLOSED:
             return (
                 f"The server {self.name!r} ended in the middle of the call ({said}). It may have "
@@ -169,8 +171,6 @@ class _Lost(Exception):
 
 def _text(result: CallToolResult) -> str:
     """Return the result of a call as text; what a model can't read is named."""
-    import json
-
     said: list[str] = []
     for block in result.content:
         match block.type:

@@ -95,9 +95,7 @@ class ToolServers:
         are names of other tools.
         """
         named = references(refs)
-        asked = dict.fromkeys(ref.server for ref in named)
-        reasons = await asyncio.gather(*(self._listed(name, wait_s) for name in asked))
-        why = dict(zip(asked, reasons, strict=True))
+        await asyncio.gather(*(self._listed(name, wait_s) for name in {r.server for r in named}))
         found: dict[tuple[str, str | None], ServerTool] = {}
         names = set(taken)
         for ref in named:
@@ -106,10 +104,20 @@ class ToolServers:
             for tool in (ref.tool,) if ref.tool or not listed else listed:
                 if (ref.server, tool) in found:
                     continue
-                spec = _spec(ref.server, tool, listed.get(tool or ""), why[ref.server], names)
+                spec = _spec(ref.server, tool, listed.get(tool or ""), names)
                 found[ref.server, tool] = ServerTool(server=server, tool=tool, spec=spec)
                 names.add(spec.name)
         return {one.name: one for one in found.values()}
+
+    async def look(self) -> dict[str, int | str]:
+        """Return of every server how many tools it offers, or why it can't be reached."""
+        reasons = await asyncio.gather(
+            *(self._listed(name, one.settings.timeout_s) for name, one in self._servers.items())
+        )
+        return {
+            name: reason or len(one.listed)
+            for (name, one), reason in zip(self._servers.items(), reasons, strict=True)
+        }
 
     async def close(self) -> None:
         """Let go of all servers, and wait until they have ended."""
@@ -127,10 +135,8 @@ class ToolServers:
         return ""
 
 
-def _spec(
-    server: str, name: str | None, tool: Tool | None, reason: str, taken: Collection[str]
-) -> ToolSpec:
-    """Return what a model is told of a tool, `tool`, or of one that its server does not list."""
+def _spec(server: str, name: str | None, tool: Tool | None, taken: Collection[str]) -> ToolSpec:
+    """Return what a model is told of a tool; `tool` None: its server does not list it now."""
     called = model_name(server, name or "tools", taken)
     if tool is not None:
         described = tool.description or tool.title or tool.name
@@ -140,9 +146,8 @@ def _spec(
             parameters=tool.input_schema,
         )
     what = f"The tool {name!r}" if name else "Tools"
-    why = reason or "the server does not list it"
     return ToolSpec(
         name=called,
-        description=f"{what} of the server {server!r}, not there now: {why}"[:DESCRIPTION_CHARS],
+        description=f"{what} of the server {server!r}: not there now; a call tells why.",
         parameters={"type": "object", "additionalProperties": True},
     )

@@ -47,7 +47,7 @@ def init(
 def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Check the installation, and tell each fix.
 
-    Looks at Python, the package, settings, database, encoder, weights and models.
+    Looks at Python, the package, settings, database, encoder, weights, models and servers of tools.
     """
     from ..readiness import checks
 

@@ -15,7 +15,7 @@ import pytest
 from mcp_server import HttpServer
 from pipeline_boards import ABLE
 
-from callboard import Agent, Board, InvalidInput, Run, ScriptedModel, Settings
+from callboard import Agent, Board, ConfigurationError, InvalidInput, Run, ScriptedModel, Settings
 from callboard.agents.mcp.servers import ToolServers
 from callboard.mcp_settings import McpSettings
 from callboard.models.chat import ChatReply, ChatRequest, ToolCall
@@ -185,6 +185,15 @@ def test_a_server_that_is_down_fails_the_call_and_not_the_turn(team: Team) -> No
     assert "mend [mcp.gone] in the settings" in (run.answer or "")
     assert "not there now" in team.offered["gone_look"]
     assert "small_add" in team.offered
+
+
+def test_without_the_package_the_settings_say_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    assert ToolServers({})
+    with pytest.raises(ConfigurationError, match=r"pip install 'callboard\[mcp\]'"):
+        ToolServers({"small": STDIO})
 
 
 def test_a_server_that_is_not_configured_is_refused_when_it_is_named(team: Team) -> None:

@@ -131,3 +131,11 @@ def test_wrong_settings_are_one_line_on_stderr(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["mcp"])
     assert (result.exit_code, result.stdout) == (1, "")
     assert "max_agents" in result.stderr
+
+
+def test_without_the_package_the_command_says_how_to_install_it() -> None:
+    code = "import sys; sys.modules['mcp'] = None; from callboard.app.cli import app; app(['mcp'])"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pip install 'callboard[mcp]'" in done.stderr
