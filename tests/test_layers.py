@@ -52,7 +52,6 @@ HEAVY = {
     "sklearn",
     "spacy",
     "sqlalchemy",
-    "starlette",
     "streamlit",
     "tokenizers",
     "torch",
@@ -64,7 +63,7 @@ HEAVY = {
 HEAVY_AT_THE_TOP = {
     "models.direct": {"aiohttp"},
     "app.ui": {"altair", "streamlit"},
-    "app.mcp": {"mcp", "starlette"},
+    "app.mcp": {"mcp"},
     "store": {"alembic", "sqlalchemy"},
     "pipelines.telemetry": {"openinference", "opentelemetry"},
     "pipelines.turn": {"langgraph"},

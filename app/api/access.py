@@ -39,6 +39,16 @@ class Caller:
         """Tell whether the caller has a role; without keys whoever is at this machine has all."""
         return self.key is None or self.key.may(role)
 
+    def require(self, role: Role) -> None:
+        """See that the caller has a role.
+
+        Raises:
+            Problem: the key does not have it.
+        """
+        if not self.may(role):
+            key = self.key.id if self.key else ""
+            raise Problem(403, f"The key {key} does not have the role {role!r}, which this needs.")
+
     def user(self, below: str | None) -> str:
         """Return the user that is meant: the key's own, or one below it.
 
@@ -139,9 +149,7 @@ def _with_role(role: Role) -> Any:
 
     async def caller_of(request: Request, _: Annotated[Any, Depends(_bearer)]) -> Caller:
         caller: Caller = request.state.caller
-        if not caller.may(role):
-            key = caller.key.id if caller.key else ""
-            raise Problem(403, f"The key {key} does not have the role {role!r}, which this needs.")
+        caller.require(role)
         return caller
 
     return Depends(caller_of)

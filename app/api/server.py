@@ -53,7 +53,7 @@ def serve(
             "Several workers need a database that they share, not one in memory."
         )
     told = uvicorn.Config(
-        partial(_service, config, keys),
+        partial(_service, config, keys, workers == 1),
         factory=True,
         host=host,
         port=port,
@@ -80,10 +80,10 @@ def serve(
         Multiprocess(told, sockets=[listening]).run()
 
 
-def _service(config: Path | None, keys: bool) -> FastAPI:
+def _service(config: Path | None, keys: bool, alone: bool) -> FastAPI:
     """Build the service in the process that serves it."""
     from .service import service
 
     settings = load_settings(config)
     log_to_stderr(settings)
-    return service(settings, keys_needed=keys)
+    return service(settings, keys_needed=keys, alone=alone)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 
 from fastapi import FastAPI
 
@@ -26,20 +27,24 @@ def service(
     settings: Settings,
     *,
     keys_needed: bool = True,
+    alone: bool = True,
     models: Mapping[str, ChatModel] | None = None,
 ) -> FastAPI:
     """Return the ASGI application; it opens its Board when it starts, and closes it at the end.
 
     Without `keys_needed` it answers whoever calls it by a name of this machine, with all rights.
-    `models` stand in the place of configured ones, as for a Board.
+    `alone` says that no other process shares its address. `models` stand in the place of configured
+    ones, as for a Board.
     """
     counted = metrics.Metrics()
     board = Board(settings.serving_others(), models=models, observers=(counted,))
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        async with board:
+        async with board, AsyncExitStack() as serving:
             await board.prepare(learn=False)
+            if app.state.mcp is not None:
+                await serving.enter_async_context(app.state.mcp.running())
             yield
             app.state.closing = True
             await app.state.leaving.close()
@@ -57,9 +62,14 @@ def service(
     app.state.metrics = counted
     app.state.leaving = Leaving()
     app.state.closing = False
+    app.state.mcp = None
     tell_problems(app)
     for room in (chat, agents, runs, records, memory, keys, metrics, health):
         app.include_router(room.router)
+    if find_spec("mcp") is not None:  # the extra mcp
+        from .mcp import mount
+
+        app.state.mcp = mount(app, alone=alone, body_bytes=settings.service.body_bytes)
     app.add_middleware(metrics.Counting, metrics=counted)
     # What is added last is asked first.
     app.add_middleware(

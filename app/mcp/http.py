@@ -28,6 +28,7 @@ from .caller import BoardFor, Caller
 from .server import board_server
 
 THIS_MACHINE = ("127.0.0.1:*", "localhost:*", "[::1]:*")
+BODY_BYTES = 2_000_000
 
 _CALLER = "callboard.caller"
 _WAYS = ("http", "https")
@@ -38,13 +39,23 @@ class BoardApp:
 
     `hosts` are the Host headers that are answered, `name:*` for any port, so that no page in a
     browser reaches a server of this machine by a name of its own. None: any host, which is safe
-    where every request must bring a key.
+    where every request must bring a key. `stateless` serves clients of protocols before 2026
+    without sessions, which one process alone knows of; they can't give up a call then.
     """
 
-    def __init__(self, board_for: BoardFor, *, hosts: Sequence[str] | None = THIS_MACHINE) -> None:
+    def __init__(
+        self,
+        board_for: BoardFor,
+        *,
+        hosts: Sequence[str] | None = THIS_MACHINE,
+        stateless: bool = False,
+        body_bytes: int = BODY_BYTES,
+    ) -> None:
         self._board_for = board_for
         self._sessions = StreamableHTTPSessionManager(
             app=board_server(_recognized),
+            stateless=stateless,
+            max_request_body_size=body_bytes,
             security_settings=TransportSecuritySettings(
                 enable_dns_rebinding_protection=hosts is not None,
                 allowed_hosts=list(hosts or ()),
@@ -71,5 +82,5 @@ async def _recognized(request: Request | None) -> Caller:
 
 def _owner(caller: Caller) -> AuthenticatedUser:
     """Return the caller as the library knows it: no other one may use a session of the protocol."""
-    token = AccessToken(token="", client_id=caller.user, scopes=[], subject=caller.tenant)
+    token = AccessToken(token="", client_id=caller.user, scopes=[], subject=caller.key)
     return AuthenticatedUser(token)

@@ -38,8 +38,6 @@ async def ask(caller: Caller, asked: Asked, tell: Tell) -> Answer:
     Raises:
         CallboardError: the query can't be asked, or no answer came of it.
     """
-    caller.check(asked.agents or ())
-    exclude = await asyncio.to_thread(caller.hidden)
     board, user = caller.board, caller.user
     with anyio.CancelScope(shield=True):  # so that a run which began can be stopped
         run_id = await board.start(
@@ -47,7 +45,6 @@ async def ask(caller: Caller, asked: Asked, tell: Tell) -> Answer:
             user=user,
             session=asked.session,
             agents=asked.agents,
-            exclude=exclude,
             memory=asked.memory,
             budget_usd=asked.budget_usd,
         )
@@ -71,14 +68,11 @@ async def route(caller: Caller, asked: Routed, tell: Tell) -> Route:
     Raises:
         CallboardError: the query can't be asked.
     """
-    caller.check(asked.agents or ())
-    exclude = await asyncio.to_thread(caller.hidden)
     decision = await caller.board.route(
         asked.query,
         user=caller.user,
         session=asked.session,
         agents=asked.agents,
-        exclude=exclude,
     )
     return Route.of(decision)
 
@@ -86,12 +80,12 @@ async def route(caller: Caller, asked: Routed, tell: Tell) -> Route:
 async def list_agents(caller: Caller, wanted: Wanted, tell: Tell) -> Cards:
     """Return the agents that the caller may ask."""
     text = wanted.containing.casefold()
-    seen = [
+    found = [
         one.agent
-        for one in await asyncio.to_thread(caller.seen)
-        if text in one.agent.name or text in one.agent.description.casefold()
+        for one in await asyncio.to_thread(caller.board.agents)
+        if one.live and (text in one.agent.name or text in one.agent.description.casefold())
     ]
-    return Cards(agents=tuple(Card.of(agent) for agent in seen[: wanted.limit]), total=len(seen))
+    return Cards(agents=tuple(Card.of(agent) for agent in found[: wanted.limit]), total=len(found))
 
 
 TOOLS = (

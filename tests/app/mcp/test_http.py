@@ -78,7 +78,7 @@ class Site:
 def site(board: Board) -> Iterator[Site]:
     keys = {
         "ann": Caller(board=board, user="ann"),
-        "bob": Caller(board=board, user="bob", agents=("dates",)),
+        "bob": Caller(board=board.scoped("local", agents=("dates",)), user="bob", key="bob's"),
     }
     with Site(keys) as made:
         yield made
@@ -102,7 +102,7 @@ async def test_a_key_may_be_for_some_agents_only(site: Site) -> None:
         assert "calculator" not in [*names, *routed.structured_content["agents"]]
         pinned = await client.call_tool("ask", {"query": "x", "agents": ["calculator"]})
         assert pinned.is_error
-        assert "There is no agent 'calculator'" in pinned.content[0].text
+        assert "No agent 'calculator' can be called" in pinned.content[0].text
 
 
 async def test_the_user_can_not_be_said_in_the_arguments(site: Site) -> None:

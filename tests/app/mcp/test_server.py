@@ -142,7 +142,7 @@ async def test_the_fallback_agent_is_not_called_for_who_may_not_call_it(board: B
     with with_agents(Board(settings, recover=False)) as strict:
         async with connected(strict) as client:
             anybody = await client.call_tool("route", query)
-        async with connected(strict, agents=("dates",)) as client:
+        async with connected(strict.scoped("local", agents=("dates",))) as client:
             bob = await client.call_tool("route", query)
     assert anybody.structured_content["agents"] == ["calculator"]
     assert bob.structured_content["agents"] == []
