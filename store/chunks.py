@@ -32,6 +32,7 @@ from ..errors import InvalidInput
 from ..values import Scope
 from .database import Database, batched
 from .tables import chunks, memories, scoped, within
+from .upsert import upsert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +154,7 @@ class Chunks:
             number = _mark(connection, scope).sequence + 1
             connection.execute(_INSERT, [_values(scope, row, number)])
             _move_mark(connection, scope, sequence=number)
-            _count_erasure(connection, scope, 1)
+            count_erasure(connection, scope)
         return True
 
     def versions(self, scope: Scope, id_: str) -> tuple[ChunkRow, ...]:
@@ -281,14 +282,16 @@ class Chunks:
                 for some in batched(level):
                     connection.execute(delete(chunks).where(_within(scope), chunks.c.id.in_(some)))
                 level = earlier
-            _count_erasure(connection, scope, gone)
+            if gone:
+                count_erasure(connection, scope)
         return gone
 
     def delete_all(self, scope: Scope) -> int:
         """Forget everything of the scope; return how many chunks there were."""
         with self._changing(scope) as connection:
             gone = connection.execute(delete(chunks).where(_within(scope))).rowcount
-            _count_erasure(connection, scope, gone)
+            if gone:
+                count_erasure(connection, scope)
         return gone
 
     def _made(
@@ -390,9 +393,10 @@ def _move_mark(connection: Connection, scope: Scope, **changes: int) -> None:
         connection.execute(insert(memories), first | changes)
 
 
-def _count_erasure(connection: Connection, scope: Scope, gone: int) -> None:
-    if gone:
-        _move_mark(connection, scope, erasures=_mark(connection, scope).erasures + 1)
+def count_erasure(connection: Connection, scope: Scope) -> None:
+    """Tell who has read this memory before that something of it is gone."""
+    row = {"tenant": scope.tenant, "user_id": scope.user, "sequence": 0, "erasures": 1}
+    connection.execute(upsert(connection, memories, adding="erasures"), row)
 
 
 def _values(scope: Scope, row: ChunkRow, sequence: int) -> dict[str, Any]:

@@ -96,9 +96,45 @@ class Database:
                 connection.execute(select(func.pg_advisory_xact_lock(key)))
             yield connection
 
+    @property
+    def missing(self) -> bool:
+        """Whether it is a SQLite file that does not exist; the first transaction creates it."""
+        file = self._engine.url.database if self.is_sqlite else None
+        return file not in (None, "", ":memory:") and not Path(str(file)).exists()
+
+    def scrub(self) -> bool:
+        """See that SQLite's log holds nothing any more that was deleted; False: it is being read.
+
+        PostgreSQL does that by itself, in its own time.
+
+        Raises:
+            StoreError: the database can't be used.
+        """
+        if not self.is_sqlite:
+            return True
+        (busy, _, _) = self._outside("PRAGMA wal_checkpoint(TRUNCATE)")
+        return not busy
+
+    def compact(self) -> None:
+        """Give the space of what was deleted back; writers wait until SQLite's file is rewritten.
+
+        Raises:
+            StoreError: the database can't be used, or the disk has no room for a second file.
+        """
+        self._outside("VACUUM")
+        self.scrub()
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+    def _outside(self, statement: str) -> Any:
+        """Execute a statement that stands in no transaction; return its first row, or None."""
+        how = {"begin": None} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        own = self._engine.execution_options(**how)
+        with self._errors_in_words(), own.connect() as connection:
+            result = connection.exec_driver_sql(statement)
+            return result.first() if result.returns_rows else None
 
     @contextmanager
     def _errors_in_words(self) -> Iterator[None]:
@@ -171,6 +207,7 @@ def _prepare(connection: SQLiteConnection, _record: Any) -> None:
         _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten with zeros
 
 
 def _switch_to_wal(connection: SQLiteConnection) -> None:
@@ -188,7 +225,9 @@ def _switch_to_wal(connection: SQLiteConnection) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+    statement = connection.get_execution_options().get("begin", "BEGIN")
+    if statement is not None:
+        connection.exec_driver_sql(statement)
 
 
 def _reason(message: str) -> str:

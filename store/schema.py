@@ -36,14 +36,14 @@ def ensure_current(database: Database, *, migrate: bool) -> str | None:
     if found == HEAD:
         return found
     if not migrate:
-        _refuse_newer(database, found)
+        refuse_newer(database, found)
         state = "is empty" if found is None else f"is from an older version ({found})"
         raise StoreError(f"The database {database.name!r} {state}. Run 'callboard db upgrade'.")
     with database.writing("schema") as connection:
         found = revision(connection)  # another process may have been quicker
         if found != HEAD:
-            _refuse_newer(database, found)
-            _upgrade(connection)
+            refuse_newer(database, found)
+            upgrade(connection)
     return found
 
 
@@ -55,11 +55,21 @@ def revision(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def _refuse_newer(database: Database, found: str | None) -> None:
+def revisions() -> frozenset[str]:
+    """Return the revisions that this version knows."""
     from alembic.script import ScriptDirectory
 
     scripts = ScriptDirectory.from_config(_config())
-    if found is not None and found not in {script.revision for script in scripts.walk_revisions()}:
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def refuse_newer(database: Database, found: str | None) -> None:
+    """Refuse tables that this version does not know.
+
+    Raises:
+        StoreError: they were written by a newer version.
+    """
+    if found is not None and found not in revisions():
         raise StoreError(
             f"The database {database.name!r} was written by a newer version of Callboard "
             f"(revision {found!r}, this one knows {HEAD!r}). "
@@ -67,13 +77,14 @@ def _refuse_newer(database: Database, found: str | None) -> None:
         )
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Bring the tables to a later revision, in the transaction that is open."""
     from alembic import command
 
     config = _config()
     config.attributes["connection"] = connection
     config.attributes["metadata"] = metadata
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _config() -> Config:
