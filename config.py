@@ -134,6 +134,24 @@ class AddressSettings(Section):
     is for."""
 
 
+class RetentionSettings(Section):
+    """After how many days things are deleted; None: never. What is still running stays.
+
+    `callboard db prune` does it, and a Board that recovers about once a day.
+    """
+
+    runs_days: int | None = Field(default=None, ge=1)
+    """Runs with their steps, events and feedback, and the titles of sessions without runs."""
+    feedback_days: int | None = Field(default=None, ge=1)
+    """Feedback; it never outlives its run."""
+    memory_days: int | None = Field(default=None, ge=1)
+    """What is remembered of users; knowledge for all stays."""
+    ledger_days: int | None = Field(default=None, ge=32)
+    """What each call cost: at least the month, for its budget. What each day cost is kept."""
+    agent_versions_days: int | None = Field(default=None, ge=1)
+    """Earlier versions of agents."""
+
+
 class TelemetrySettings(Section):
     """What is told to a collector of traces, and the form of the log."""
 
@@ -197,6 +215,7 @@ class Settings(BaseSettings):
     refiner: RefinerSettings = RefinerSettings()
     limits: LimitSettings = LimitSettings()
     endpoints: AddressSettings = AddressSettings()
+    retention: RetentionSettings = RetentionSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     ui: UiSettings = UiSettings()
     service: ServiceSettings = ServiceSettings()

@@ -296,23 +296,26 @@ def _clause(name: str, columns: Mapping[str, Kind]) -> TableClause:
 
 def _write(connection: Connection, archive: zipfile.ZipFile, one: Table[Any]) -> TableEntry:
     columns = {each.name: kind_of(each) for each in one.columns}
-    writers = [_WRITE.get(kind, _as_it_is) for kind in columns.values()]
+    kinds = tuple(columns.values())
     query: Any = select(*_clause(one.name, columns).c)
     rows = connection.execute(query.execution_options(yield_per=AT_ONCE))
     digest, count = hashlib.sha256(), 0
     with archive.open(f"{one.name}.jsonl", "w", force_zip64=True) as target:
         for row in rows:
-            line = _line(row, writers)
+            line = _line(kinds, row)
             digest.update(line)
             target.write(line)
             count += 1
     return TableEntry(name=one.name, columns=columns, rows=count, sha256=digest.hexdigest())
 
 
-def _line(row: Sequence[Any], writers: Sequence[Callable[[Any], Any]]) -> bytes:
-    values = [
-        None if value is None else write(value) for write, value in zip(writers, row, strict=True)
-    ]
+def plain(kind: Kind, value: Any) -> Any:
+    """Return what a column holds as it stands in JSON."""
+    return None if value is None else _WRITE.get(kind, _as_it_is)(value)
+
+
+def _line(kinds: Sequence[Kind], row: Sequence[Any]) -> bytes:
+    values = list(map(plain, kinds, row))
     return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 

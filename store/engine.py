@@ -20,10 +20,12 @@ from .events import Events
 from .feedback import Feedbacks
 from .keys import Keys
 from .ledger import Ledger
+from .retention import Retention
 from .runs import Runs
 from .schema import HEAD, ensure_current
 from .sessions import Sessions
 from .summaries import Summaries
+from .users import Users
 from .vectors import Vectors
 
 P = ParamSpec("P")
@@ -52,6 +54,8 @@ class Store:
         self.keys = Keys(database, clock)
         self.changes = Changes(database, clock)
         self.ledger = Ledger(database, clock, self)
+        self.retention = Retention(database, clock)
+        self.users = Users(database)
 
     @classmethod
     def open(
@@ -80,6 +84,10 @@ class Store:
         """
         ensure_current(self._database, migrate=True)
         return self._found, HEAD
+
+    def compact(self) -> None:
+        """Give the space of what was deleted back to the disk; writers wait meanwhile."""
+        self._database.compact()
 
     async def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a sync method of a repository in the store's threads and return its result.

@@ -9,7 +9,8 @@ from ..records import Session
 from ..values import Scope
 from .claims import GOING
 from .database import Database, batched
-from .tables import runs, scoped, session_titles, summaries, within
+from .erasing import erase_feedback
+from .tables import feedback, runs, scoped, session_titles, summaries, within
 
 
 class Sessions:
@@ -107,6 +108,7 @@ class Sessions:
         """
         with self._database.writing(f"session {scope.tenant} {scope.user}") as connection:
             connection.execute(delete(session_titles).where(within(session_titles.c, scope)))
+            erase_feedback(connection, within(feedback.c, scope))
             return connection.execute(delete(runs).where(within(runs.c, scope))).rowcount
 
 

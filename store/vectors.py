@@ -25,7 +25,7 @@ class Vectors:
 
     def get(self, scope: Scope, encoder: str, texts: Sequence[str]) -> dict[str, bytes]:
         """Return the vectors of those texts that are known; `encoder` names model and version."""
-        wanted = {_digest(text): text for text in texts}
+        wanted = {digest(text): text for text in texts}
         found: dict[str, bytes] = {}
         with self._database.reading() as connection:
             for some in batched(tuple(wanted)):
@@ -54,7 +54,7 @@ class Vectors:
 
     def put(self, scope: Scope, encoder: str, mapping: Mapping[str, bytes]) -> None:
         """Keep vectors by text; a text that is known keeps the vector it has."""
-        new = {_digest(text): vector for text, vector in mapping.items()}
+        new = {digest(text): vector for text, vector in mapping.items()}
         line = f"vectors {scope.tenant} {scope.user}"
         with self._database.writing(line) as connection:
             for some in batched(tuple(new)):
@@ -68,7 +68,8 @@ class Vectors:
                     connection.execute(insert(vectors), rows)
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """Return the key of a text."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

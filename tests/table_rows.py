@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,11 +23,20 @@ VALUES: dict[Kind, Any] = {
 }
 
 
-def fill(database: Database, word: str, *, tenant: str, user: str, **given: Any) -> None:
+def fill(
+    database: Database,
+    word: str,
+    *,
+    tenant: str,
+    user: str,
+    without: Collection[str] = (),
+    **given: Any,
+) -> None:
     """Insert a row into every table: text and JSON hold `word`, unless `given` says otherwise."""
     with database.writing() as connection:
         for table in metadata.sorted_tables:
-            connection.execute(insert(table), row_of(table, word, tenant, user, given))
+            if table.name not in without:
+                connection.execute(insert(table), row_of(table, word, tenant, user, given))
 
 
 def row_of(
