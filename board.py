@@ -27,6 +27,7 @@ from .pipelines.board_memory import BoardMemory
 from .pipelines.board_models import BoardModels
 from .pipelines.board_records import BoardRecords
 from .pipelines.board_sessions import BoardSessions
+from .pipelines.board_users import BoardUsers
 from .pipelines.house import House, Replaying
 from .pipelines.order import Order, amount_of, make_order
 from .records import Rehearsal
@@ -529,6 +530,11 @@ class Board:
     def changes(self) -> BoardChanges:
         """The audit log: who asked for what change, and what became of it."""
         return BoardChanges(lambda: self._house, self._tenant)
+
+    @property
+    def users(self) -> BoardUsers:
+        """What is kept of a user: to hand it over, and to forget it."""
+        return BoardUsers(lambda: self._house, self._tenant)
 
     @property
     def models(self) -> BoardModels:

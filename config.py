@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -243,6 +244,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _named_models_exist(self) -> Settings:
+        wrong = [*self._unknown_models()] or [*self._wrong_chains()]
+        if wrong:
+            raise ValueError("\n".join(wrong))  # `explain_all` tells them one by one
+        for name, model in self.models.items():
+            if model.ladder:
+                self.models[name] = model.standing_on([self.models[r] for r in model.ladder])
+        return self
+
+    def _unknown_models(self) -> Iterator[str]:
         for key, name in (
             ("router.model", self.router.model),
             ("refiner.model", self.refiner.model),
@@ -258,15 +268,20 @@ class Settings(BaseSettings):
             ),
         ):
             if name is not None and name not in self.models:
-                raise ValueError(
+                yield (
                     f"{key} names the model {name!r}, which is not configured. "
                     f"Add [models.{name}], or name one of: {', '.join(sorted(self.models))}."
                 )
+
+    def _wrong_chains(self) -> Iterator[str]:
         for name, model in self.models.items():
-            self._check_fallbacks(name)
-            if model.ladder:
-                self.models[name] = model.standing_on([self._rung(name, r) for r in model.ladder])
-        return self
+            yield from self._wrong_fallbacks(name)
+            for rung in model.ladder:
+                if self.models[rung].ladder:
+                    yield (
+                        f"models.{name}.ladder names {rung!r}, which is a ladder itself; name its "
+                        f"rungs instead: {', '.join(self.models[rung].ladder)}."
+                    )
 
     def secrets(self) -> tuple[str, ...]:
         """Return what must not be shown: keys that the environment holds, and passwords."""
@@ -288,28 +303,21 @@ class Settings(BaseSettings):
         checked = self.endpoints.model_copy(update={"check": True})
         return self.model_copy(update={"endpoints": checked})
 
-    def _rung(self, ladder: str, name: str) -> ModelSettings:
-        rung = self.models[name]
-        if rung.ladder:
-            raise ValueError(
-                f"models.{ladder}.ladder names {name!r}, which is a ladder itself; name its rungs "
-                f"instead: {', '.join(rung.ladder)}."
-            )
-        return rung
-
-    def _check_fallbacks(self, name: str) -> None:
+    def _wrong_fallbacks(self, name: str) -> Iterator[str]:
         chain = [name]
         while (after := self.models[chain[-1]].fallback) is not None:
             if self.models[after].ladder:
-                raise ValueError(
+                yield (
                     f"models.{chain[-1]}.fallback names the ladder {after!r}; name one of its "
                     f"rungs instead: {', '.join(self.models[after].ladder)}."
                 )
+                return
             if after in chain:
-                raise ValueError(
+                yield (
                     f"the fallbacks {' -> '.join([*chain, after])} go round in a circle; "
                     f"remove one of them."
                 )
+                return
             chain.append(after)
 
     @classmethod
@@ -341,9 +349,22 @@ def load_settings(path: Path | None = None, **arguments: Any) -> Settings:
     Raises:
         ConfigurationError: the file can't be read, or a key or value in it is wrong.
     """
-    file = _config_file(path)
-    data: dict[str, Any] = {"bundled_agents": True} if file is None else _read_toml(file)
-    _check_environment()
+    settings, problems = read_settings(path, **arguments)
+    if settings is None:
+        raise problems[0]
+    return settings
+
+
+def read_settings(
+    path: Path | None = None, **arguments: Any
+) -> tuple[Settings | None, tuple[ConfigurationError, ...]]:
+    """Read the settings as `load_settings` does; None: they are wrong, in all these ways."""
+    try:
+        file = _config_file(path)
+        data: dict[str, Any] = {"bundled_agents": True} if file is None else _read_toml(file)
+    except ConfigurationError as error:
+        return None, (error,)
+    problems = [*_wrong_variables()]
 
     class FromFile(Settings):
         @classmethod
@@ -356,8 +377,13 @@ def load_settings(path: Path | None = None, **arguments: Any) -> Settings:
         loaded = FromFile(**arguments)
     except ValidationError as error:
         where = str(file) if file else "the settings"
-        raise ConfigurationError(f"{where}: {explain(error, Settings)}") from error
-    return Settings.model_construct(**dict(loaded))
+        for message in explain_all(error, Settings):
+            problem = ConfigurationError(f"{where}: {message}")
+            problem.__cause__ = error
+            problems.append(problem)
+    if problems:
+        return None, tuple(problems)
+    return Settings.model_construct(**dict(loaded)), ()
 
 
 def _config_file(path: Path | None) -> Path | None:
@@ -389,24 +415,30 @@ def _read_toml(file: Path) -> dict[str, Any]:
     return data
 
 
-def _check_environment() -> None:
+def _wrong_variables() -> Iterator[ConfigurationError]:
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {f"{PREFIX}CONFIG"}
     for name in os.environ:
         if name.startswith(PREFIX) and name.split("__")[0].upper() not in known:
-            raise ConfigurationError(
+            yield ConfigurationError(
                 f"The environment variable {name!r} is not a setting{nearest(name, known)}"
             )
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Say in words what is wrong with the first value that `model` refused."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    path = [str(step) for step in first["loc"]]
-    if first["type"] == "extra_forbidden":
-        fields = _fields_at(model, path[:-1])
-        return f"{'.'.join(path)!r} is not a known key{nearest(path[-1], fields)}"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{'.'.join(path)!r}: {message}" if path else message
+    return next(explain_all(error, model))
+
+
+def explain_all(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    """Say in words what is wrong with each value that `model` refused."""
+    for one in error.errors(include_input=False, include_url=False):
+        path = [str(step) for step in one["loc"]]
+        if one["type"] == "extra_forbidden":
+            fields = _fields_at(model, path[:-1])
+            yield f"{'.'.join(path)!r} is not a known key{nearest(path[-1], fields)}"
+            continue
+        for message in one["msg"].removeprefix("Value error, ").splitlines():
+            yield f"{'.'.join(path)!r}: {message}" if path else message
 
 
 def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -318,3 +318,17 @@ class Change:
     outcome: Literal["asked", "done", "refused"]
     error: str | None = None
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What was erased of a user: rows by table.
+
+    Of `anonymised` ones the name alone is gone, for what they tell is not the user's: agents that
+    they registered, money that was paid.
+    """
+
+    tenant: str
+    user: str
+    deleted: dict[str, int]
+    anonymised: dict[str, int]

@@ -42,19 +42,14 @@ def checks(config: Path | None) -> tuple[Check, ...]:
 
 def _checks(config: Path | None) -> Iterator[Check]:
     from .. import __version__
-    from ..config import CONFIG_FILE, load_settings
 
     version = platform.python_version()
     yield Check(name="python", state="ok", detail=f"{version} at {sys.executable}")
     yield Check(name="package", state="ok", detail=f"callboard {__version__}")
-    try:
-        settings = load_settings(config)
-    except ConfigurationError as error:
-        yield _bad("settings", error)
+    settings, found = settings_checks(config)
+    yield from found
+    if settings is None:
         return
-    default = CONFIG_FILE if Path(CONFIG_FILE).is_file() else "the embedded defaults"
-    named = config or os.environ.get("CALLBOARD_CONFIG")
-    yield Check(name="settings", state="ok", detail=str(named or default))
     yield database_check(settings)
     yield encoder_check(settings)
     for check in model_checks(settings):
@@ -62,6 +57,18 @@ def _checks(config: Path | None) -> Iterator[Check]:
             name=f"model {check.name}", state=check.state, detail=check.detail, fix=check.fix
         )
     yield from server_checks(settings)
+
+
+def settings_checks(config: Path | None) -> tuple[Settings | None, tuple[Check, ...]]:
+    """Read the settings; None: they can't be used, for all these reasons."""
+    from ..config import CONFIG_FILE, read_settings
+
+    settings, problems = read_settings(config)
+    if settings is None:
+        return None, tuple(bad("settings", problem) for problem in problems)
+    default = CONFIG_FILE if Path(CONFIG_FILE).is_file() else "the embedded defaults"
+    named = config or os.environ.get("CALLBOARD_CONFIG")
+    return settings, (Check(name="settings", state="ok", detail=str(named or default)),)
 
 
 def database_check(settings: Settings) -> Check:
@@ -77,7 +84,7 @@ def database_check(settings: Settings) -> Check:
     try:
         store = Store.open(url, migrate=False)
     except CallboardError as error:
-        return _bad("database", error)
+        return bad("database", error)
     store.close()
     return Check(name="database", state="ok", detail="up to date")
 
@@ -90,7 +97,7 @@ def encoder_check(settings: Settings) -> Check:
         encoder = load_encoder(settings.encoder, settings.cache_dir)
         encoder.encode(["callboard"])
     except CallboardError as error:
-        return _bad("encoder", error)
+        return bad("encoder", error)
     return Check(name="encoder", state="ok", detail=f"{encoder.name}, {encoder.dim} dimensions")
 
 
@@ -128,14 +135,24 @@ def _model_check(name: str, model: ModelSettings, settings: Settings) -> Check:
         return _ladder_check(name, model)
     if model.embedded is not None:
         return _embedded_check(name, model.embedded, settings)
-    try:
-        said = [_endpoint(at) for at in model.served().values()]
-    except ConfigurationError as error:
-        return _bad(name, error)
-    return Check(name=name, state="ok", detail="; ".join(said))
+    said: list[str] = []
+    wrong: dict[str, ConfigurationError] = {}
+    for at in model.served().values():
+        try:
+            said.append(_endpoint(name, at))
+        except ConfigurationError as error:
+            wrong[str(error)] = error
+    if not wrong:
+        return Check(name=name, state="ok", detail="; ".join(said))
+    found = [bad(name, error) for error in wrong.values()]
+    details, fixes = ([getattr(one, field) for one in found] for field in ("detail", "fix"))
+    return Check(name=name, state="bad", detail=" ".join(details), fix=" ".join(fixes))
 
 
-def _endpoint(model: ModelSettings) -> str:
+def _endpoint(name: str, model: ModelSettings) -> str:
+    from ..models.gateway import target_of
+
+    target_of(name, model)
     where = f" at {redact(model.api_base)}" if model.api_base else ""
     how = f", key in {model.api_key_env}" if model.api_key else ", no key"
     return f"{model.model}{where}{how}"
@@ -150,7 +167,7 @@ def _ladder_check(name: str, model: ModelSettings) -> Check:
             Predictor.load(model.predictor, rungs=model.ladder)
             asked = f"the next where {model.predictor} says that it pays"
     except ConfigurationError as error:
-        return _bad(name, error)
+        return bad(name, error)
     return Check(name=name, state="ok", detail=f"a ladder, {', '.join(model.ladder)}: {asked}")
 
 
@@ -167,7 +184,7 @@ def _embedded_check(name: str, weights: str, settings: Settings) -> Check:
     try:
         state = Weights(settings.cache_dir).state(weights)
     except CallboardError as error:
-        return _bad(name, error)
+        return bad(name, error)
     if state == "ready":
         return Check(name=name, state="ok", detail=f"embedded/{weights}")
     return Check(
@@ -178,7 +195,7 @@ def _embedded_check(name: str, weights: str, settings: Settings) -> Check:
     )
 
 
-def _bad(name: str, error: CallboardError) -> Check:
+def bad(name: str, error: CallboardError) -> Check:
     """Return what an error says; its message carries the fix."""
     what, _, fix = str(error).partition(". ")
     return Check(name=name, state="bad", detail=f"{what.rstrip('.')}.", fix=fix)

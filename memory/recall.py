@@ -73,6 +73,10 @@ class Recall:
         self._shelves = Shelves(store, embedder)
         self._modules = build_modules(settings, price, embedder.count_many)
 
+    def forget(self) -> None:
+        """Forget what was read of users' memories; it is read again."""
+        self._shelves.forget()
+
     async def memo(
         self,
         scope: Scope,

@@ -191,8 +191,11 @@ class Shelf:
     def _follow(self) -> None:
         mark = self._store.chunks.mark(self._owner)
         self.known = True
-        if mark.erasures != self._mark.erasures:
+        anew = mark.sequence < self._mark.sequence  # the user was forgotten, and came back
+        if anew or mark.erasures != self._mark.erasures:
             self._forget()
+        if anew:
+            self._mark = Mark(sequence=0, erasures=0)
         while mark.sequence > self._mark.sequence:
             rows = self._store.chunks.since(self._owner, self._mark.sequence, limit=_READ_AT_ONCE)
             self._take(rows)
@@ -264,6 +267,11 @@ class Shelves:
         self._most = most
         self._lock = Lock()
         self._shelves: OrderedDict[Scope, Shelf] = OrderedDict()
+
+    def forget(self) -> None:
+        """Drop all shelves; they are built again from what the database holds."""
+        with self._lock:
+            self._shelves.clear()
 
     def of(self, owner: Scope) -> Shelf:
         """Return the shelf of `owner`, a scope without session and agent."""

@@ -28,6 +28,10 @@ class Answers:
         self._kept: TTLCache[str, ChatReply] = TTLCache(KEPT, seconds)
         self._going: dict[str, asyncio.Event] = {}
 
+    def forget(self) -> None:
+        """Forget all answers; they are asked for again."""
+        self._kept.clear()
+
     async def once(self, key: str, ask: Callable[[], Awaitable[ChatReply]]) -> ChatReply:
         """Return the answer that is known or under way, which costs nothing, or `ask`.
 

@@ -181,6 +181,11 @@ class Gateway:
         for name in self.settings(model).adapters:
             self.pool(f"{model}:{name}").forget(drained)
 
+    def forget(self) -> None:
+        """Forget the answers that are given again; they are asked for anew."""
+        for answers in self._answers.values():
+            answers.forget()
+
     async def prepare(self) -> None:
         """Import what calls need, which takes seconds; the first call would wait for it."""
         served = [one for model in self._models.values() for one in model.served().values()]
@@ -374,7 +379,7 @@ class Gateway:
             return endpoint
         self._loops.add(asyncio.get_running_loop())
         if settings.embedded is None:
-            return LiteLLMEndpoint(_target(name, settings), settings.model)
+            return LiteLLMEndpoint(target_of(name, settings), settings.model)
         server = self._servers.get(name)
         if server is None:
             weights, context_tokens = settings.embedded, settings.context_tokens
@@ -410,7 +415,12 @@ def _key(settings: ModelSettings) -> str | None:
     return secret.get_secret_value() if secret is not None else None
 
 
-def _target(name: str, settings: ModelSettings) -> Target:
+def target_of(name: str, settings: ModelSettings) -> Target:
+    """Return where a model is called.
+
+    Raises:
+        ConfigurationError: it has no address, or the variable that holds its key is not set.
+    """
     key = _key(settings)
     if settings.api_base is None and settings.model.startswith(SELF_HOSTED):
         raise ConfigurationError(

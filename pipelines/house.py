@@ -53,10 +53,12 @@ from ..values import (
     TierPolicy,
 )
 from .feedback import FeedbackDesk
+from .forgetting import forget_texts
 from .loop import LoopThread
 from .metrics import routing_metrics
 from .order import HISTORY, Order
 from .routers import Routers
+from .upkeep import Upkeep
 
 if TYPE_CHECKING:
     from ..agents.spec import Agent
@@ -118,7 +120,7 @@ class House:
         self._threads = ThreadPoolExecutor(settings.limits.threads, "callboard-agent")
         self.loop = LoopThread("callboard-loop")
         self._building = asyncio.Lock()
-        self._encoder: Encoder | None = None
+        self._encoder: RecentEncoder | None = None
         self._routers: Routers | None = None
         self._archive: Archive | None = None
         self._recall: Recall | None = None
@@ -126,6 +128,16 @@ class House:
         self._conductor: Conductor | None = None
         self._telemetry: Telemetry | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._upkeep: asyncio.Task[None] | None = None
+
+    def forget(self) -> None:
+        """Drop what this process remembers of users' words; it is read or made again."""
+        self.store.forget()
+        self.gateway.forget()
+        for one in (self._encoder, self._routers, self._recall):
+            if one is not None:
+                one.forget()
+        forget_texts()
 
     async def route(self, scope: Scope, order: Order) -> Decision:
         """Decide, and call nobody."""
@@ -337,9 +349,10 @@ class House:
             check_names(order.agents, snapshot.only(order.allowed))
 
     async def _leave(self) -> None:
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        for task in (self._keeping, self._upkeep):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         if self._conductor is not None:
             await self._conductor.close()
         if self._archive is not None:
@@ -358,7 +371,15 @@ class House:
             )
             one_thread.hold()
             self._encoder = RecentEncoder(loaded)
+            self._upkeep = asyncio.create_task(self._new_upkeep().keep())
         return self._encoder
+
+    def _new_upkeep(self) -> Upkeep:
+        return Upkeep(
+            store=self.store,
+            forget=self.forget,
+            retention=self._settings.retention if self._recover else None,
+        )
 
     async def _ready_ladders(self) -> Mapping[str, Ladder]:
         if self._ladders is None:

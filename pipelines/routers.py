@@ -33,6 +33,11 @@ class Routers:
             leaving.add_done_callback(self._leaving.discard)
         return router
 
+    def forget(self) -> None:
+        """Forget users' words, of all tenants."""
+        for router in self._routers.values():
+            router.forget()
+
     async def close(self) -> None:
         """Stop all learning."""
         await asyncio.gather(*self._leaving, *(one.close() for one in self._routers.values()))

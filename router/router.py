@@ -98,6 +98,11 @@ class Router:
         """Return the category of every agent."""
         return await self._retrieval.categories(snapshot)
 
+    def forget(self) -> None:
+        """Forget users' words: what was judged before, and feedback, which is read again."""
+        self._reasoning.forget()
+        self._retrieval.forget()
+
     async def close(self) -> None:
         """Stop what goes on beside the queries."""
         await self._retrieval.close()

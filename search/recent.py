@@ -36,6 +36,11 @@ class RecentEncoder:
         """The length of a vector."""
         return self._encoder.dim
 
+    def forget(self) -> None:
+        """Forget the last texts."""
+        self._known.clear()
+        self._read.clear()
+
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return `(len(texts), dim)` float32; nothing is remembered."""
         return self._encoder.encode(texts)

@@ -102,6 +102,10 @@ class Database:
         file = self._engine.url.database if self.is_sqlite else None
         return file not in (None, "", ":memory:") and not Path(str(file)).exists()
 
+    def forget(self) -> None:
+        """Drop what was prepared for statements: it holds values that the first of each had."""
+        self._engine.clear_compiled_cache()
+
     def scrub(self) -> bool:
         """See that SQLite's log holds nothing any more that was deleted; False: it is being read.
 

@@ -85,6 +85,10 @@ class Store:
         ensure_current(self._database, migrate=True)
         return self._found, HEAD
 
+    def forget(self) -> None:
+        """Drop what this process remembers of stored values."""
+        self._database.forget()
+
     def compact(self) -> None:
         """Give the space of what was deleted back to the disk; writers wait meanwhile."""
         self._database.compact()

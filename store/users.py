@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from ..values import JSON, Scope
+from ..values import EVERYONE, JSON, Scope
 from .backup import kind_of, plain
 from .chunks import count_erasure
 from .claims import GOING, scope_of
@@ -31,6 +31,7 @@ from .retention import ROWS_AT_ONCE, RUNS_AT_ONCE
 from .tables import (
     agent_versions,
     agents,
+    changes,
     chunks,
     feedback_marks,
     ledger,
@@ -52,8 +53,14 @@ OF_TENANT: tuple[Table[Any], ...] = (
     feedback_marks,
     ledger,
     spending,
+    changes,
 )
-"""What stays without the user: the agents that they registered, and money that was paid."""
+"""What stays without the user: the agents that they registered, money that was paid,
+and the audit log."""
+
+
+ANYWHERE = Scope(tenant=EVERYONE, user=EVERYONE)
+"""Its mark counts the users that were forgotten, of whatever tenant."""
 
 
 class Users:
@@ -122,7 +129,9 @@ class Users:
                     nobody = {"user_id": DELETED, "session": None}
                     connection.execute(update(table).where(_owned(table, scope)).values(nobody))
             _add_to_nobody(connection, scope)
-            count_erasure(connection, scope.everyone)
+            named = and_(changes.c.tenant == scope.tenant, changes.c.object == scope.user)
+            connection.execute(update(changes).where(named).values(object=DELETED))
+            count_erasure(connection, ANYWHERE)
         self._database.scrub()
         return gone
 

@@ -27,9 +27,11 @@ from . import (
     models,
     runs,
     serve,
+    settings,
     setup,
     train,
     ui,
+    users,
 )
 
 
@@ -93,6 +95,8 @@ app.add_typer(memory.commands, name="memory")
 app.add_typer(models.commands, name="models")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(database.commands, name="db")
+app.add_typer(users.commands, name="users")
+app.add_typer(settings.commands, name="config")
 app.command("eval")(evaluation.evaluate)
 app.add_typer(bench.commands, name="bench")
 app.add_typer(train.commands, name="train")

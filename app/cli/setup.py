@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...errors import InvalidInput
 from .terminal import AsJson, emit, show, tell
+
+if TYPE_CHECKING:
+    from ..readiness import Check
 
 FILES = ("callboard.toml", "agents.yaml")
 
@@ -51,7 +55,11 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     """
     from ..readiness import checks
 
-    found = checks(ctx.obj)
+    report(checks(ctx.obj), as_json)
+
+
+def report(found: Sequence[Check], as_json: bool) -> None:
+    """Tell what was found, and end with status 1 if something is wrong."""
     ok = all(check.state != "bad" for check in found)
     if as_json:
         rows = [{"name": c.name, "state": c.state, "detail": c.detail, "fix": c.fix} for c in found]

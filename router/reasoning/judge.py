@@ -77,6 +77,10 @@ class ReasoningRouter:
         self._likelihood = LikelihoodReader(model)
         self._judgements: Remembered[JudgementKey, Judgement] = Remembered(remembered)
 
+    def forget(self) -> None:
+        """Forget what was judged; it is asked again."""
+        self._judgements.forget()
+
     async def judge(self, case: Case, journal: Journal) -> Judgement:
         """Judge which agents of the shortlist should answer.
 

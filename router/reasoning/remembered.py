@@ -54,6 +54,10 @@ class Remembered(Generic[K, V]):
         self._answers: OrderedDict[K, V] = OrderedDict()
         self._asking: dict[K, _Asking[V]] = {}
 
+    def forget(self) -> None:
+        """Forget all answers; they are worked out again."""
+        self._answers.clear()
+
     async def get(
         self, key: K, work: Callable[[], Awaitable[V]], *, keep: Callable[[], bool] = lambda: True
     ) -> tuple[V, bool]:

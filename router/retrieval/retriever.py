@@ -174,6 +174,10 @@ class RetrievalRouter:
         team = await self._gathered(snapshot)
         return await team.categories()
 
+    def forget(self) -> None:
+        """Forget the feedback that was heard; the next query hears what there is."""
+        self._votes, self._heard = Votes(), 0
+
     async def close(self) -> None:
         """Stop learning."""
         if self._team is not None:
@@ -193,12 +197,14 @@ class RetrievalRouter:
         return self._team
 
     async def _hear(self) -> None:
+        counted = self._votes
         votes = await self._ballots(self._heard)
         if not votes:
             return
         vectors = await self._embedding([vote.query for vote in votes])
-        # Another query may have heard all this and more meanwhile: what was undone stays undone.
-        if votes[-1].seq > self._heard:
+        # Another query may have heard all this and more meanwhile: what was undone stays undone. Or
+        # all was forgotten, and is heard from the beginning.
+        if votes[-1].seq > self._heard and counted is self._votes:
             self._votes.take(votes, vectors)
             self._heard = votes[-1].seq
 
