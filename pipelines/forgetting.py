@@ -36,7 +36,7 @@ async def forget(house: House, scope: Scope) -> Forgotten:
 
     Raises:
         InvalidInput: the name stands for all users, or for those who were forgotten.
-        StoreError: something is left, because the user asks on and on.
+        StoreError: something is left, because the user asks on and on, or a log is being read.
     """
     if scope.user in (EVERYONE, DELETED):
         raise InvalidInput(f"The name {scope.user!r} is no user's. Name the user to be forgotten.")

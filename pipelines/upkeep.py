@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ..config import RetentionSettings
 from ..errors import StoreError
 from ..store.engine import Store
+from ..store.retention import BREATH_S
 from ..store.users import ANYWHERE
 
 _log = logging.getLogger(__name__)
@@ -25,8 +26,6 @@ LOOK_S = 2.0
 FIRST_S = 60.0
 """After this time it is pruned first: a script has ended by then."""
 EVERY_S = 86_400.0
-BREATH_S = 0.05
-"""Between two batches others write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ was spent each day stays for ever: limits of a session and of a day read it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,6 +48,8 @@ RUNS_AT_ONCE = 50
 """Runs of one transaction, with the thousands of rows that belong to them."""
 ROWS_AT_ONCE = 500
 """Rows of one transaction, of any other kind."""
+BREATH_S = 0.02
+"""Between two batches, so that others come to write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,7 @@ class Retention:
         gone = dict.fromkeys(self._chosen(settings), 0)
         while any((some := self.prune_some(settings)).values()):
             gone = {kind: gone[kind] + some[kind] for kind in gone}
+            time.sleep(BREATH_S)
         return gone
 
     def _chosen(self, settings: RetentionSettings) -> dict[str, tuple[_Rule, Old]]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from ..errors import StoreError
 from ..values import EVERYONE, JSON, Scope
 from .backup import kind_of, plain
 from .chunks import count_erasure
@@ -115,6 +116,9 @@ class Users:
 
         Runs that an agent began for a run of theirs, for whatever user, go too. It is done in
         several transactions, so that nobody waits long, and may be done again.
+
+        Raises:
+            StoreError: the database can't be used, or SQLite's log is being read for long.
         """
         gone = Counter(self.kept(scope))
         while some := self._forget_begun(scope):  # first: by the runs of this user they are known
@@ -132,7 +136,11 @@ class Users:
             named = and_(changes.c.tenant == scope.tenant, changes.c.object == scope.user)
             connection.execute(update(changes).where(named).values(object=DELETED))
             count_erasure(connection, ANYWHERE)
-        self._database.scrub()
+        if not self._database.scrub():
+            raise StoreError(
+                f"All of {scope.user!r} is deleted, but the log of {self._database.name!r} "
+                "is being read and still holds it. Forget the user again in a moment."
+            )
         return gone
 
     def _forget_begun(self, scope: Scope) -> Counter[str]:

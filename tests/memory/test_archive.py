@@ -198,6 +198,19 @@ async def test_deleted_chunks_never_come_back(at: At) -> None:
     assert await here.recall("my dog", ME) == Memo()
 
 
+async def test_a_user_who_was_forgotten_comes_back_to_an_empty_memory(at: At, store: Store) -> None:
+    here = at()
+    await here.archive.write(ME, "r1", "My dog is called Rex.", "Good.", ["a"])
+    await here.archive.settle()
+    assert "Rex" in (await here.recall("my dog", ME)).text
+    store.users.forget(ME)
+    await here.archive.write(ME, "r2", "My dog is brown.", "", [])
+    await here.archive.settle()
+    memo = await here.recall("my dog Rex", ME)
+    assert "brown" in memo.text
+    assert "Rex" not in memo.text
+
+
 async def test_forgetting_a_session_leaves_the_others(at: At) -> None:
     here, other = at(), dataclasses.replace(ME, session="s2")
     await here.archive.write(ME, "r1", "My dog is called Rex.", "Good.", ["a"])
