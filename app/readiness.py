@@ -120,7 +120,7 @@ def server_checks(settings: Settings) -> Iterator[Check]:
     try:
         found = asyncio.run(look())
     except ConfigurationError as error:
-        yield _bad("mcp", error)
+        yield bad("mcp", error)
         return
     for name, seen in found.items():
         if isinstance(seen, int):

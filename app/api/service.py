@@ -12,7 +12,7 @@ from ... import __version__
 from ...board import Board
 from ...config import Settings
 from ...models.chat import ChatModel
-from . import agents, chat, health, keys, memory, metrics, records, runs
+from . import agents, chat, health, keys, memory, metrics, records, runs, users
 from .access import Gate
 from .leaving import Leaving
 from .problems import tell_problems
@@ -64,7 +64,7 @@ def service(
     app.state.closing = False
     app.state.mcp = None
     tell_problems(app)
-    for room in (chat, agents, runs, records, memory, keys, metrics, health):
+    for room in (chat, agents, runs, records, memory, keys, users, metrics, health):
         app.include_router(room.router)
     if find_spec("mcp") is not None:  # the extra mcp
         from .mcp import mount

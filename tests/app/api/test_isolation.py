@@ -57,6 +57,7 @@ def furnish(served: Service, tenant: str, user: str, word: str) -> Owned:
             "name": agent["name"],
             "key_id": other["id"],
             "model": f"callboard/{agent['name']}",
+            "user": "nobody-at-all",
         }
     return owned
 

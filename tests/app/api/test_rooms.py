@@ -215,3 +215,26 @@ def test_metrics_are_those_of_the_tenant(served: Service, client_of: Make) -> No
     everything = client_of("op", tenant="local", roles=["runs"]).get("/metrics").text
     assert 'tenant="strangers"' in everything
     assert 'tenant="acme"' in everything
+
+
+def test_a_user_is_handed_over_and_forgotten(served: Service, client_of: Make) -> None:
+    admin, other = client_of("root", roles=["admin"]), client_of("nosy", roles=["agents", "runs"])
+    key = served.key("zoe")
+    with served.client(key) as zoe:
+        below = {"query": "Will it rain in Nuuk?", "user": "kid"}
+        run_id = zoe.post("/v1/runs", json=below).json()["id"]
+        wait_until(
+            lambda: zoe.get(f"/v1/runs/{run_id}", params={"user": "kid"}).json()["status"] == "done"
+        )
+        for path in ("/v1/users/zoe", "/v1/users/zoe/kid"):
+            assert other.get(path).status_code == other.delete(path).status_code == 403
+        assert "Nuuk" in admin.get("/v1/users/zoe/kid").text
+        gone = admin.delete("/v1/users/zoe/kid").json()
+        assert gone["deleted"]["runs"] == 1
+        assert zoe.get(f"/v1/runs/{run_id}", params={"user": "kid"}).status_code == 404
+        assert "Nuuk" not in admin.get("/v1/users/zoe/kid").text
+        assert admin.delete("/v1/users/zoe").json()["deleted"]["api_keys"] == 1
+        assert zoe.get("/v1/models").status_code == 401
+    changes = admin.get("/v1/changes").json()["changes"]
+    assert [one["action"] for one in changes][:2] == ["forget user", "forget user"]
+    assert "zoe" not in str([one for one in changes if one["action"] == "forget user"])
