@@ -26,6 +26,7 @@ BOB = Scope(tenant="acme", user="bob")
 NAMESAKE = Scope(tenant="umbrella", user=ANN.user)
 
 DELETES = {
+    "api_keys",
     "chunks",
     "events",
     "feedback",
@@ -71,7 +72,15 @@ def test_of_a_user_nothing_is_left_in_any_table(store: Store, database: Database
     # Of these columns no user says what is in them.
     agent = {"spec": {}, "name": "billing", "agent": "billing", "model": "main", "step": "act"}
     ids = {"id": "r1", "run_id": "r1", "account": "r1"}
-    fill(database, CANARY, tenant="acme", user=ANN.user, **agent, **ids)
+    change = {
+        "key_id": "cb_1",
+        "action": "forget user",
+        "object": ANN.user,
+        "detail": {},
+        "outcome": "done",
+        "error": "none",
+    }
+    fill(database, CANARY, tenant="acme", user=ANN.user, **agent, **ids, **change)
     others = {"registries", "feedback_marks"}  # one row per tenant
     fill(database, "harmless", tenant="umbrella", user=ANN.user)
     fill(
