@@ -64,6 +64,7 @@ HEAVY_AT_THE_TOP = {
     "models.direct": {"aiohttp"},
     "app.ui": {"altair", "streamlit"},
     "app.mcp": {"mcp"},
+    "benchmarks.load": {"aiohttp"},
     "store": {"alembic", "sqlalchemy"},
     "pipelines.telemetry": {"openinference", "opentelemetry"},
     "pipelines.turn": {"langgraph"},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mcp_server import HttpServer
 
 from callboard import Board, Settings
@@ -48,3 +50,12 @@ def test_the_app_of_the_page_can_be_built() -> None:
     assert isinstance(names["served"], BoardApp)
     assert isinstance(names["board"], Board)
     names["board"].close()
+
+
+def test_without_the_package_the_doctor_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    (found,) = server_checks(Settings(mcp={"far": McpSettings(url="http://127.0.0.1:9/mcp")}))
+    assert (found.name, found.state) == ("mcp", "bad")
+    assert "pip install 'callboard[mcp]'" in found.fix
