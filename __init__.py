@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .config import load_settings as load_settings
     from .errors import BadModelOutput as BadModelOutput
     from .errors import BudgetExceeded as BudgetExceeded
+    from .errors import Busy as Busy
     from .errors import CallboardError as CallboardError
     from .errors import ConfigurationError as ConfigurationError
     from .errors import InvalidInput as InvalidInput
@@ -55,6 +56,7 @@ _HOME = {
         (
             "BadModelOutput",
             "BudgetExceeded",
+            "Busy",
             "CallboardError",
             "ConfigurationError",
             "InvalidInput",

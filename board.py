@@ -550,6 +550,20 @@ class Board:
 
     # Life --------------------------------------------------------------------------------------
 
+    async def drain(self, timeout_s: float = 30.0) -> int:
+        """Get ready to close: take no more runs and wait for those that go on, so long at most.
+
+        What has not ended by then is let go, for other workers on the same database to go on with
+        at once, as with all that waits. Returns how many runs were let go. `close` it then.
+        """
+        house = self._house
+        return await house.loop.wait_async(house.drain(timeout_s))
+
+    def drain_sync(self, timeout_s: float = 30.0) -> int:
+        """`drain`, for code that is not async."""
+        house = self._house
+        return house.loop.wait(house.drain(timeout_s))
+
     def close(self) -> None:
         """Stop working and close the database. Runs that go on can be resumed. May be repeated.
 

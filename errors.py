@@ -8,6 +8,7 @@
     ├── ModelUnavailable       wait, or use another model
     ├── BadModelOutput         ask again, or use a better model
     ├── TimedOut               allow more time
+    ├── Busy                   wait a moment, then ask again
     └── StoreError             mend or upgrade the database
 
 Every message says what went wrong, with which value, and what to do.
@@ -64,8 +65,20 @@ class TimedOut(CallboardError):
     """Something took longer than it may."""
 
 
+class Busy(CallboardError):
+    """There is no room for another query now; nothing was stored."""
+
+
 class StoreError(CallboardError):
-    """The database can't be opened, is from another version, or is damaged."""
+    """The database can't be opened or reached, is from another version, or is damaged.
+
+    `transient` says whether the same may succeed a little later: the connection was lost, the
+    server starts again, or a lock was held for too long.
+    """
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

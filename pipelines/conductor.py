@@ -1,7 +1,8 @@
-"""The conductor: begins turns, carries them to their end, stops them, and resumes what was left.
+"""The conductor: begins turns, sees that each comes to its end, stops them, and resumes others'.
 
 Everything here happens on the Board's event loop. A run belongs to one owner (a process) at a
-time; the owner's heartbeat keeps its leases, and what a dead owner left is taken over.
+time. It carries as many as it has room for, and the others wait in the database for whoever has;
+its heartbeat keeps the leases of what it carries, and what it dropped or died over is taken over.
 """
 
 from __future__ import annotations
@@ -9,154 +10,240 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import uuid4
 
-from ..agents.registry import Registry
-from ..codec import from_json, to_json
+from ..codec import to_json
 from ..config import LimitSettings
-from ..errors import CallboardError, StoreError, TimedOut
-from ..models.gateway import Gateway
-from ..store.allowance import Allowance
-from ..store.claims import Claim
+from ..errors import Busy, StoreError
+from ..store.claims import Taken
 from ..store.engine import Store
-from ..store.runs import RunEnd
-from ..values import AnswerDelta, Done, Event, Meter, Scope, Step
-from .answering import Answer, AnswerStream
-from .journal import RunContext, RunJournal
-from .nesting import Account
+from ..values import JSON, Done, Event, Scope
+from .carrier import STOPPED, Carrier
 from .order import Order
+from .room import Room
 from .runlog import Observer, RunLog
-from .turn import Services, Turn, build_graph
+from .watchers import LOOK_S, Watchers
 
 _log = logging.getLogger(__name__)
 
-POLL_S = 0.25
-"""Another process's events are looked for this often; those of this one are told at once."""
+ROUND_S = 0.5
+"""Runs that wait for room, or whose owner died, and wishes to cancel are looked for this often."""
 
 
 @dataclass(slots=True)
 class _Running:
-    claim: Claim
     task: asyncio.Task[None]
     cancelled: bool = False
+    ended: bool = False
 
 
 class Conductor:
-    """Runs the turns of one Board."""
+    """Runs the turns of one Board.
+
+    With `recover` it takes what others left, and whatever waits; else only what it accepted.
+    """
 
     def __init__(
         self,
         *,
         store: Store,
-        gateway: Gateway,
-        registry: Registry,
-        services: Services,
+        carrier: Carrier,
         limits: LimitSettings,
-        allowance: Allowance,
         observers: Sequence[Observer],
+        recover: bool,
     ) -> None:
         self._store = store
-        self._gateway = gateway
-        self._registry = registry
-        self._services = services
+        self._carrier = carrier
         self._limits = limits
-        self._allowance = allowance
         self._observers = observers
+        self._recover = recover
         self._owner = uuid4().hex
-        self._graph = build_graph()
         self._running: dict[str, _Running] = {}
-        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._watchers = Watchers(store)
+        self._room = Room(limits.turns_at_once)
+        self._queued: set[str] = set()  # what waits and is for this process alone to take
+        self._more = False  # as far as is known, runs wait
+        self._wake = asyncio.Event()
+        self._claiming = asyncio.Lock()
+        self._draining = False
 
     async def prepare(self) -> None:
         """Get ready what the steps of a turn need."""
-        await self._services.refiner.prepare()
+        await self._carrier.prepare()
 
     async def start(self, scope: Scope, order: Order) -> str:
-        """Accept a query: from here on it is stored, and will be finished. Return the run's id."""
-        run_id = uuid4().hex
-        claim = await self._store.call(
-            self._store.runs.create,
-            scope,
-            run_id,
-            order.query,
-            options=to_json(order),
-            owner=self._owner,
-            lease_s=self._limits.lease_s,
-            replays=order.replays,
-        )
-        self._begin(claim, order, stored={}, sent="")
+        """Accept a query: from here on it is stored, and will be finished. Return the run's id.
+
+        Without room for it here, it waits for the process that has some first.
+
+        Raises:
+            Busy: as many wait as may, or this process is about to end; nothing was stored.
+        """
+        run_id, options = uuid4().hex, to_json(order)
+        within = order.account is not None  # a turn of this process waits for it
+        if self._draining and not within:
+            raise Busy("This process is about to end and takes no more queries. Ask another one.")
+        if not within and (self._more or not self._room.take()):
+            await self._enqueue(scope, run_id, order, options)
+            return run_id
+        place = not within
+        try:
+            claim = await self._store.call(
+                self._store.runs.create,
+                scope,
+                run_id,
+                order.query,
+                options=options,
+                owner=self._owner,
+                lease_s=self._limits.lease_s,
+                replays=order.replays,
+            )
+        except BaseException:
+            self._room.give_back(place)
+            raise
+        self._begin(Taken(claim=claim, options=options), order, place=place)
         return run_id
 
     async def resume(self) -> tuple[tuple[Scope, str], ...]:
-        """Take over the runs whose owner has died, and go on with them; return whose they are."""
-        claims = await self._store.call(
-            self._store.runs.claim_expired, self._owner, self._limits.lease_s
+        """Take over runs that others left, as far as there is room, and go on with them.
+
+        Returns whose they are.
+        """
+        taken = await self._claim(
+            lambda places: self._store.call(
+                self._store.runs.claim_expired,
+                self._owner,
+                self._limits.lease_s,
+                carried=tuple(self._running),
+                limit=places,
+            )
         )
-        for claim in claims:
-            await self._resume(claim)
-        return tuple((claim.scope, claim.run_id) for claim in claims)
+        return tuple((one.claim.scope, one.claim.run_id) for one in taken)
 
     async def cancel(self, scope: Scope, run_id: str) -> bool:
         """Stop a run, here or in the process that runs it; False if it has ended."""
         going = await self._store.call(self._store.runs.request_cancel, scope, run_id)
         if going and run_id in self._running:
             self._stop(run_id)
+        elif going:  # if it waits, it ends here
+            for one in await self._claim_queued(1, only=(run_id,)):
+                self._begin(one, place=False)
         return going
 
     async def wait(self, run_id: str) -> None:
-        """Wait until a run of this process has ended."""
-        running = self._running.get(run_id)
-        if running is not None:
-            await asyncio.wait([running.task])
+        """Wait until a run has ended, whoever carries it."""
+        with self._watchers.watch(run_id) as watch:
+            while not watch.ended:
+                running = self._running.get(run_id)
+                if running is None:
+                    await watch.wait()
+                    continue
+                await asyncio.wait([running.task])
+                if running.ended:
+                    return
 
     async def events(self, scope: Scope, run_id: str, after: int) -> AsyncIterator[Event]:
         """Yield the run's events after number `after`, as they come, up to `Done`."""
-        signal = asyncio.Event()
-        self._watchers.setdefault(run_id, set()).add(signal)
-        try:
+        with self._watchers.watch(run_id) as watch:
             while True:
-                signal.clear()
+                ended = watch.ended
                 found = await self._store.call(self._store.events.after, scope, run_id, after)
                 for event in found:
                     after = event.seq
                     yield event
                     if isinstance(event.body, Done):
                         return
+                if ended and not found:
+                    return
                 if not found:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(POLL_S):
-                            await signal.wait()
-        finally:
-            watching = self._watchers[run_id]
-            watching.discard(signal)
-            if not watching:
-                del self._watchers[run_id]
+                    await watch.wait()
 
-    async def keep(self, *, recover: bool) -> None:
-        """Renew leases, see to cancellations, and take over what others left; for ever."""
-        while True:
-            with suppress(StoreError):
-                if recover:
-                    await self.resume()
-                await self._store.call(
-                    self._store.runs.heartbeat, self._owner, self._limits.lease_s
-                )
-                for run_id, running in list(self._running.items()):
-                    if await self._store.call(self._store.runs.cancel_requested, running.claim):
-                        self._stop(run_id)
-            await asyncio.sleep(min(1.0, self._limits.lease_s / 3))
+    async def keep(self) -> None:
+        """Renew leases, see to cancellations, and take what waits or was left; for ever."""
+        await asyncio.gather(self._look(), self._go_round())
+
+    async def drain(self, timeout_s: float) -> int:
+        """Take no more runs and wait for those that go on, at most `timeout_s`.
+
+        The rest is let go, for others to go on with at once; return how many these are.
+        """
+        self._draining = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self._running:
+                    await asyncio.wait([running.task for running in self._running.values()])
+        return await self._let_go()
 
     async def close(self) -> None:
         """Stop working; runs that have not ended can be resumed at once by another process."""
-        running = list(self._running.values())
-        for entry in running:
-            if not entry.cancelled:  # one that was stopped is writing its end
-                entry.task.cancel()
-        await asyncio.gather(*(entry.task for entry in running), return_exceptions=True)
-        await self._store.call(self._store.runs.release, self._owner)
+        self._draining = True
+        await self._let_go()
+
+    # Taking ------------------------------------------------------------------------------------
+
+    async def _enqueue(self, scope: Scope, run_id: str, order: Order, options: JSON) -> None:
+        await self._store.call(
+            self._store.runs.enqueue,
+            scope,
+            run_id,
+            order.query,
+            options=options,
+            most=self._limits.queue,
+            replays=order.replays,
+        )
+        if not self._recover:
+            self._queued.add(run_id)
+        self._more = True
+        self._wake.set()
+
+    async def _take_queued(self) -> None:
+        only = None if self._recover else tuple(self._queued)
+        await self._claim(lambda places: self._claim_queued(places, only))
+        if self._room.free:  # or it would have been taken
+            self._more = False
+            self._queued.difference_update(only or ())
+
+    async def _claim_queued(self, most: int, only: tuple[str, ...] | None) -> tuple[Taken, ...]:
+        return await self._store.call(
+            self._store.runs.claim_queued,
+            self._owner,
+            self._limits.lease_s,
+            limit=most,
+            only=only,
+        )
+
+    async def _claim(
+        self, claim: Callable[[int], Awaitable[tuple[Taken, ...]]]
+    ) -> tuple[Taken, ...]:
+        """Claim as many runs as there is room for, and begin them."""
+        async with self._claiming:
+            if self._draining:
+                return ()
+            places = self._room.take(self._room.free)
+            taken: tuple[Taken, ...] = ()
+            try:
+                taken = await claim(places) if places else ()
+            finally:
+                self._room.give_back(places - len(taken))
+            for one in taken:
+                self._begin(one)
+            return taken
+
+    def _begin(self, taken: Taken, order: Order | None = None, *, place: bool = True) -> None:
+        run_id = taken.claim.run_id
+        task = asyncio.create_task(self._carry(taken, order))
+        self._running[run_id] = _Running(task)
+        task.add_done_callback(lambda _: self._left(run_id, place))
+        self._watchers.tell(run_id)
+
+    def _left(self, run_id: str, place: bool) -> None:
+        del self._running[run_id]
+        self._room.give_back(place)
+        if self._more:
+            self._wake.set()
 
     def _stop(self, run_id: str) -> None:
         running = self._running[run_id]
@@ -164,47 +251,46 @@ class Conductor:
             running.cancelled = True
             running.task.cancel()
 
-    async def _resume(self, claim: Claim) -> None:
-        options = await self._store.call(self._store.runs.options, claim.scope, claim.run_id)
-        steps = await self._store.call(self._store.runs.steps, claim.scope, claim.run_id)
-        sent, seq = "", 0
-        while events := await self._store.call(
-            self._store.events.after, claim.scope, claim.run_id, seq
-        ):
-            seq = events[-1].seq
-            sent += "".join(e.body.text for e in events if isinstance(e.body, AnswerDelta))
-        stored = {step.key: step for step in steps}
-        self._begin(claim, from_json(Order, options), stored=stored, sent=sent)
+    async def _let_go(self) -> int:
+        async with self._claiming:  # what is being claimed is let go too
+            running = list(self._running.values())
+            for entry in running:
+                if not entry.cancelled:  # one that was stopped is writing its end
+                    entry.task.cancel()
+            await asyncio.gather(*(entry.task for entry in running), return_exceptions=True)
+            await self._store.call(self._store.runs.release, self._owner)
+        return sum(not entry.ended for entry in running)
 
-    def _begin(self, claim: Claim, order: Order, *, stored: dict[str, Step], sent: str) -> None:
-        task = asyncio.create_task(self._carry(claim, order, stored, sent))
-        self._running[claim.run_id] = _Running(claim=claim, task=task)
-        task.add_done_callback(lambda _: self._running.pop(claim.run_id, None))
+    # Carrying ----------------------------------------------------------------------------------
 
-    def _written(self, run_id: str) -> None:
-        for signal in self._watchers.get(run_id, ()):
-            signal.set()
-
-    async def _carry(self, claim: Claim, order: Order, stored: dict[str, Step], sent: str) -> None:
+    async def _carry(self, taken: Taken, order: Order | None) -> None:
         """Carry one run to its end; a run that was taken over is let go."""
-        watchers = [one.run(claim, order.query) for one in self._observers]
-        log = RunLog(self._store, claim, lambda _: self._written(claim.run_id), watchers)
-        started = time.perf_counter()
-        end = None
+        claim, started = taken.claim, time.perf_counter()
+        query = order.query if order else taken.options["query"]
+        log = RunLog(
+            self._store,
+            claim,
+            lambda _: self._watchers.tell(claim.run_id),
+            [one.run(claim, query) for one in self._observers],
+            last_seq=taken.last_seq,
+        )
         try:
-            end = await self._turn(claim, order, stored, sent, log)
+            end = await self._carrier.carry(taken, log, order)
             await log.flush(
                 end=end, events=[Done(status=end.status, answer=end.answer, error=end.error)]
             )
-        except StoreError:
-            return
+        except StoreError as error:
+            _log.warning("Run %s was left: %s", claim.run_id, error)
         except asyncio.CancelledError:
             if not self._running[claim.run_id].cancelled:
                 raise  # the Board closes: the run stays open, to be resumed
-            end = RunEnd(status="cancelled", error="The run was stopped.")
-            await log.flush(end=end, events=[Done(status=end.status, error=end.error)])
+            with suppress(StoreError):  # it had ended, or is another's
+                await log.flush(
+                    end=STOPPED, events=[Done(status=STOPPED.status, error=STOPPED.error)]
+                )
         finally:
             await log.close()
+            self._running[claim.run_id].ended = log.ended is not None
             _log.info(
                 "Run ended",
                 extra={
@@ -212,94 +298,61 @@ class Conductor:
                     "tenant": claim.scope.tenant,
                     "user": claim.scope.user,
                     "session": claim.scope.session,
-                    "status": end.status if end else "left",
+                    "status": log.ended.status if log.ended else "left",
                     "latency_s": round(time.perf_counter() - started, 3),
                 },
             )
 
-    async def _turn(
-        self, claim: Claim, order: Order, stored: dict[str, Step], sent: str, log: RunLog
-    ) -> RunEnd:
-        started = time.perf_counter()
-        try:
-            async with asyncio.timeout(self._limits.turn_timeout_s):
-                turn = await self._prepare(claim, order, stored, sent, log, started)
-                state = await self._graph.ainvoke({}, context=turn)
-        except StoreError:
-            raise
-        except TimeoutError:
-            error = TimedOut(
-                f"The turn took longer than {self._limits.turn_timeout_s:g} s. "
-                "Raise [limits] turn_timeout_s, or that of the agent that is slow."
-            )
-            return RunEnd(status="failed", error=str(error))
-        except CallboardError as error:
-            return RunEnd(status="failed", error=str(error))
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not leave a run open for ever
-            _log.exception("Run %s failed by a fault in Callboard", claim.run_id)
-            return RunEnd(status="failed", error=f"A fault in Callboard: {error!r}")
-        answer: Answer = state["answer"]
-        return RunEnd(
-            status="failed" if answer.failed else "done",
-            answer=answer.text,
-            error=answer.text if answer.failed else None,
-        )
+    # Upkeep ------------------------------------------------------------------------------------
 
-    async def _prepare(
-        self,
-        claim: Claim,
-        order: Order,
-        stored: dict[str, Step],
-        sent: str,
-        log: RunLog,
-        started: float,
-    ) -> Turn:
-        question = await order.question(self._store, claim.scope)
-        snapshot = await self._store.call(self._registry.snapshot, claim.scope)
+    async def _look(self) -> None:
+        while True:
+            with suppress(StoreError):
+                await self._watchers.look(self._running)
+            await asyncio.sleep(LOOK_S)
 
-        above = order.account
+    async def _go_round(self) -> None:
+        beaten = time.monotonic()
+        while True:
+            self._wake.clear()
+            try:
+                if time.monotonic() - beaten >= self._limits.lease_s / 3:
+                    beaten = time.monotonic()
+                    await self._renew()
+                await self._stop_cancelled()
+                await self._take_what_waits()
+            except StoreError as error:
+                _log.warning("What waits could not be looked for: %s", error)
+            except Exception:  # noqa: BLE001 - without these rounds every lease would run out
+                _log.exception("A fault in Callboard, in the upkeep of runs")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(ROUND_S, self._limits.lease_s / 3)):
+                    await self._wake.wait()
 
-        def meter(step: str, agent: str | None) -> Meter:
-            called = snapshot.by_name.get(agent or "")
-            allowance = replace(
-                self._allowance,
-                run_usd=order.budget_usd,
-                account_usd=above.limit_usd if above else None,
-                agent_daily_usd=called.agent.limits.daily_usd if called else None,
-            )
-            return self._store.ledger.meter(
-                claim.scope,
-                claim.run_id,
-                allowance=allowance,
-                step=step,
-                agent=agent,
-                account=above.run_id if above else None,
-                books=log,
+    async def _renew(self) -> None:
+        carried = tuple(self._running)
+        if carried:
+            await self._store.call(
+                self._store.runs.heartbeat, self._owner, self._limits.lease_s, carried
             )
 
-        context = RunContext(
-            run_id=claim.run_id,
-            scope=claim.scope,
-            log=log,
-            gateway=self._gateway,
-            meter=meter,
-            stored=stored,
-            ladders=self._services.ladders,
-        )
-        return Turn(
-            run_id=claim.run_id,
-            scope=claim.scope,
-            question=question,
-            memory=order.memory,
-            memory_limit_usd=order.memory_budget_usd,
-            replays=order.replays,
-            streamed=order.streamed,
-            account=above or Account(run_id=claim.run_id, limit_usd=order.budget_usd),
-            snapshot=snapshot,
-            services=self._services,
-            router=self._services.routers.of(claim.scope.tenant),
-            journal=RunJournal(context),
-            log=log,
-            stream=AnswerStream(log, sent),
-            started=started,
-        )
+    async def _stop_cancelled(self) -> None:
+        carried = tuple(self._running)
+        if carried:
+            for run_id in await self._store.call(self._store.runs.cancelled, carried):
+                if run_id in self._running:
+                    self._stop(run_id)
+
+    async def _take_what_waits(self) -> None:
+        if not self._room.free or self._draining:
+            return
+        if not self._recover:
+            if self._more:
+                await self._take_queued()
+            return
+        waiting = await self._store.call(self._store.runs.waiting)
+        # Nobody could renew a lease while the database was out of reach.
+        if waiting.expired and self._store.reached_s > self._limits.lease_s:
+            await self.resume()
+        if waiting.queued:
+            await self._take_queued()

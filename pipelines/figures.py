@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..records import AgentFigures, Spend, TurnFigures
+from ..store.claims import GOING
 from ..values import from_nano
 
 
@@ -28,7 +29,7 @@ def turn_figures(rows: Sequence[Any]) -> TurnFigures:
         p50_s=quantile(ended, 0.5),
         p95_s=quantile(ended, 0.95),
         known_usd=from_nano(sum(row.known_nano for row in rows)),
-        unknown=sum(row.cost_nano is None and row.status != "running" for row in rows),
+        unknown=sum(row.cost_nano is None and row.status not in GOING for row in rows),
     )
 
 

@@ -97,7 +97,7 @@ class House:
         self._approver = approver
         self._recover = recover
         self._observers = observers
-        self.store = Store.open(settings.database_url)
+        self.store = Store.open(settings.database_url, patience_s=settings.limits.lease_s)
         addresses = _addresses(settings.endpoints)
         self.gateway = Gateway(
             settings.models,
@@ -331,8 +331,12 @@ class House:
             async with self._building:
                 if self._conductor is None:
                     self._conductor = await self._build_conductor(routers)
-                    self._keeping = asyncio.create_task(self._conductor.keep(recover=self._recover))
+                    self._keeping = asyncio.create_task(self._conductor.keep())
         return self._conductor
+
+    async def drain(self, timeout_s: float) -> int:
+        """Take no more runs and wait for those that go on; return how many were let go."""
+        return 0 if self._conductor is None else await self._conductor.drain(timeout_s)
 
     def close(self) -> None:
         """Stop everything; runs that go on can be resumed by another process."""
@@ -349,12 +353,12 @@ class House:
             check_names(order.agents, snapshot.only(order.allowed))
 
     async def _leave(self) -> None:
+        if self._conductor is not None:
+            await self._conductor.close()
         for task in (self._keeping, self._upkeep):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-        if self._conductor is not None:
-            await self._conductor.close()
         if self._archive is not None:
             await self._archive.close()
         if self._routers is not None:
@@ -447,6 +451,7 @@ class House:
         await asyncio.to_thread(import_module, f"{__package__}.conductor")  # LangGraph: 0.7 s
         from ..agents.refining.refiner import Refiner
         from ..agents.runner import AgentRunner
+        from .carrier import Carrier
         from .conductor import Conductor
         from .turn import Services
 
@@ -454,7 +459,7 @@ class House:
             self._telemetry = await asyncio.to_thread(_telemetry, settings)
         encoder = await self._ready_encoder()
         archive, recall = await self._ready_memory()
-        return Conductor(
+        carrier = Carrier(
             store=self.store,
             gateway=self.gateway,
             registry=self.registry,
@@ -479,7 +484,13 @@ class House:
             ),
             limits=settings.limits,
             allowance=self._allowance,
+        )
+        return Conductor(
+            store=self.store,
+            carrier=carrier,
+            limits=settings.limits,
             observers=[*self._observers, *filter(None, [self._telemetry])],
+            recover=self._recover,
         )
 
 

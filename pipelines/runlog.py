@@ -37,16 +37,6 @@ class _Notes:
     def __bool__(self) -> bool:
         return bool(self.steps or self.events or self.bookings or self.decision or self.end)
 
-    def before(self, later: _Notes) -> _Notes:
-        """Return these notes and later ones as one."""
-        return _Notes(
-            steps={**self.steps, **later.steps},
-            events=[*self.events, *later.events],
-            bookings=[*self.bookings, *later.bookings],
-            decision=later.decision or self.decision,
-            end=later.end or self.end,
-        )
-
 
 class Watcher(Protocol):
     """Is told what a run does."""
@@ -68,8 +58,9 @@ class Observer(Protocol):
 class RunLog:
     """Writes one run's record, and is the `Books` of its meters. Used on the Board's loop only.
 
-    `written` is called with the number of the last event after each commit; `watchers` hear
-    of the steps at once.
+    `last_seq` is the number of the run's last event so far. `written` is called with that number
+    after each commit; `watchers` hear of the steps at once. A log that could not write once writes
+    no more: the run is another's, or the database was out of reach for too long.
     """
 
     def __init__(
@@ -78,15 +69,24 @@ class RunLog:
         claim: Claim,
         written: Callable[[int], None],
         watchers: Sequence[Watcher] = (),
+        *,
+        last_seq: int = 0,
     ) -> None:
         self._store = store
         self._claim = claim
         self._written = written
         self._watchers = watchers
+        self._last_seq = last_seq
+        self._broken: StoreError | None = None
         self._ended: RunEnd | None = None
         self._notes = _Notes()
         self._writing = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
+
+    @property
+    def ended(self) -> RunEnd | None:
+        """How the run ended, as it is stored; None: it has not."""
+        return self._ended
 
     def add(
         self,
@@ -109,7 +109,7 @@ class RunLog:
         """Make a booking, together with all that was noted.
 
         Raises:
-            StoreError: another process has taken the run over.
+            StoreError: the record can't be written, see `flush`.
         """
         self._notes.bookings.append(booking)
         try:
@@ -128,7 +128,7 @@ class RunLog:
         """Write all that was noted, and `end` the run with it.
 
         Raises:
-            StoreError: another process has taken the run over.
+            StoreError: another process has taken the run over, or the database is out of reach.
         """
         self._notes.events.extend(events)
         self._notes.end = end or self._notes.end
@@ -151,11 +151,13 @@ class RunLog:
     async def _write(self) -> None:
         async with self._writing:
             await asyncio.sleep(0)  # what others are just about to note is written with it
+            if self._broken is not None:
+                raise self._broken
             notes, self._notes = self._notes, _Notes()
             if not notes:
                 return
             try:
-                seq = await self._store.call(
+                self._last_seq = await self._store.call(
                     self._store.runs.record,
                     self._claim,
                     steps=tuple(notes.steps.values()),
@@ -163,12 +165,14 @@ class RunLog:
                     decision=notes.decision,
                     end=notes.end,
                     bookings=tuple(notes.bookings),
+                    after=self._last_seq,
                 )
-            except StoreError:
-                self._notes = notes.before(self._notes)
+            except StoreError as error:
+                self._broken = error
+                self._notes.bookings = notes.bookings + self._notes.bookings
                 raise
         self._ended = notes.end or self._ended
-        self._written(seq)
+        self._written(self._last_seq)
 
     def _write_soon(self) -> None:
         if self._timer is None or self._timer.done():

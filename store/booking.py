@@ -41,15 +41,24 @@ EXPIRES_S = 600.0
 class Booking:
     """A change of the ledger, made once. Bookings of one `line` must follow each other.
 
-    `refused` tells afterwards why it was not made, if it was not.
+    `reserves` is the reservation that it makes. `refused` tells afterwards why it was not made, if
+    it was not. It may be tried again when the fate of a transaction is not known: what closes a
+    reservation finds it closed, and what makes one looks for it first.
     """
 
     line: str | None
     change: Callable[[Connection], None]
+    reserves: str | None = None
     refused: BudgetExceeded | None = None
+    tried: bool = False
 
     def make(self, connection: Connection) -> None:
         """Change the ledger, or be refused."""
+        if self.tried and self.reserves is not None:
+            terms = {"reservation": self.reserves}
+            if connection.execute(_STANDS, terms).first() is not None:
+                return
+        self.tried, self.refused = True, None
         try:
             self.change(connection)
         except BudgetExceeded as error:
@@ -150,7 +159,7 @@ class LedgerMeter:
         # Limits that several runs share need one line for all of them.
         alone = all(limit.on in runs for limit in limits)
         line = f"ledger {self.scope.tenant}" + (f" {whose}" if alone else "")
-        return reservation, Booking(line=line, change=change)
+        return reservation, Booking(line=line, change=change, reserves=reservation.id)
 
 
 def settling(scope: Scope, reservation: Reservation, usage: Usage) -> Booking:
@@ -267,4 +276,5 @@ def _close() -> Update:
 
 # Built once: building a statement takes longer than SQLite takes to run it.
 _RESERVED = insert(ledger)
+_STANDS = select(ledger.c.id).where(ledger.c.id == bindparam("reservation"))
 _CLOSED: Any = _close()

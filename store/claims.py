@@ -2,26 +2,30 @@
 
 An owner is a process; its name must be unique among all that ever work on the database. Every
 claim of a run gets the next fencing token: what an owner writes that lost the run in the meantime
-(a paused process, a slow disk) is refused. Leases compare the clocks of the machines that share
-the database: those should differ by less than a lease.
+(a paused process, a slow disk) is refused. Leases are by the clock of the database's server; on
+SQLite by that of the machine, which all its processes share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select, update
 
 from ..errors import StoreError, UnknownName
-from ..values import Scope
+from ..values import JSON, Scope
+from .columns import utc_now
 from .database import Database
 from .tables import runs, within
 
 GOING = ("queued", "running")
 """The statuses of a run that has not ended."""
+
+NOBODY = ""
+"""The owner of a run that waits for one."""
 
 # Built once: to build a statement takes longer than SQLite takes to run it.
 _FOUND: Select[Any] = select(runs).where(
@@ -30,7 +34,12 @@ _FOUND: Select[Any] = select(runs).where(
     runs.c.id == bindparam("run_id"),
 )
 _CLAIMED: Any = _FOUND.with_only_columns(
-    runs.c.owner, runs.c.fence, runs.c.status, runs.c.last_seq, runs.c.created_at
+    runs.c.owner,
+    runs.c.fence,
+    runs.c.status,
+    runs.c.last_seq,
+    runs.c.losses,
+    runs.c.created_at,
 ).with_for_update()
 
 
@@ -44,51 +53,56 @@ class Claim:
     fence: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A run that was claimed, as it stood then.
+
+    `options` are what it was created with, `last_seq` is the number of its last event, and
+    `losses` tells how many owners in a row died over it before it got on.
+    """
+
+    claim: Claim
+    options: JSON
+    last_seq: int = 0
+    losses: int = 0
+    cancel_requested: bool = False
+
+
 class Claims:
-    """Takes runs, keeps them and lets them go."""
+    """Takes runs, keeps them and lets them go. Works for all tenants, as an owner does."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
+        self._lease_clock: Callable[[], Any] = database.now if clock is utc_now else clock
 
     def claim_expired(
-        self, owner: str, lease_s: float, *, now: datetime | None = None, limit: int = 10
-    ) -> tuple[Claim, ...]:
-        """Take over at most `limit` runs of other owners whose leases have expired, oldest first.
+        self, owner: str, lease_s: float, *, carried: Collection[str] = (), limit: int = 10
+    ) -> tuple[Taken, ...]:
+        """Take over at most `limit` runs whose leases have expired, oldest first.
 
-        Works for all tenants: an owner finishes what anyone had begun.
+        Those that `owner` has itself are among them, for it may have dropped some; not so those
+        in `carried`, on which it is at work.
         """
-        now = now or self._clock()
         query = (
             select(runs)
-            .where(runs.c.status.in_(GOING), runs.c.lease_until < now, runs.c.owner != owner)
+            .where(self._expired(), or_(runs.c.owner != owner, runs.c.id.not_in(carried)))
             .order_by(runs.c.lease_until)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
         with self._database.writing() as connection:
-            rows = connection.execute(query).all()
-            claims = tuple(_next_claim(row, owner) for row in rows)
-            for claim in claims:
-                connection.execute(
-                    update(runs)
-                    .where(runs.c.id == claim.run_id)
-                    .values(
-                        owner=owner,
-                        fence=claim.fence,
-                        status="running",
-                        lease_until=now + timedelta(seconds=lease_s),
-                    )
-                )
-        return claims
+            return self._claim(connection, query, owner, lease_s)
 
-    def heartbeat(self, owner: str, lease_s: float) -> int:
-        """Renew the leases of all runs that `owner` still holds; return how many these are."""
-        return self._lease(owner, self._clock() + timedelta(seconds=lease_s))
+    def heartbeat(self, owner: str, lease_s: float, run_ids: Collection[str]) -> int:
+        """Renew the leases of those of these runs that `owner` still has; return how many."""
+        return self._change(
+            and_(runs.c.owner == owner, runs.c.id.in_(run_ids)), lease_until=self._until(lease_s)
+        )
 
     def release(self, owner: str) -> int:
-        """Let all leases of `owner` expire now, so that others may go on; return how many."""
-        return self._lease(owner, self._clock())
+        """Let all runs of `owner` go, so that others may go on at once; return how many."""
+        return self._change(runs.c.owner == owner, owner=NOBODY, lease_until=self._lease_clock())
 
     def request_cancel(self, scope: Scope, run_id: str) -> bool:
         """Ask the run's owner to cancel it; False if the run has already ended.
@@ -107,20 +121,39 @@ class Claims:
             require_run(connection, scope, run_id)
             return False
 
-    def cancel_requested(self, claim: Claim) -> bool:
-        """Say whether someone asked for the run to be cancelled."""
-        query = select(runs.c.cancel_requested).where(
-            within(runs.c, claim.scope), runs.c.id == claim.run_id
-        )
+    def cancelled(self, run_ids: Collection[str]) -> frozenset[str]:
+        """Return which of these runs someone asked to cancel."""
+        query = select(runs.c.id).where(runs.c.id.in_(run_ids), runs.c.cancel_requested)
         with self._database.reading() as connection:
-            return bool(connection.execute(query).scalar())
+            return frozenset(connection.execute(query).scalars())
 
-    def _lease(self, owner: str, until: datetime) -> int:
-        change = (
-            update(runs)
-            .where(runs.c.owner == owner, runs.c.status.in_(GOING))
-            .values(lease_until=until)
-        )
+    def _expired(self) -> Any:
+        return and_(runs.c.status == "running", runs.c.lease_until < self._lease_clock())
+
+    def _until(self, lease_s: float) -> Any:
+        return self._lease_clock() + timedelta(seconds=lease_s)
+
+    def _claim(
+        self, connection: Connection, query: Select[Any], owner: str, lease_s: float
+    ) -> tuple[Taken, ...]:
+        """Give what the query finds, and locks, to `owner`."""
+        taken = tuple(_taken(row, owner) for row in connection.execute(query))
+        for one in taken:
+            connection.execute(
+                update(runs)
+                .where(runs.c.id == one.claim.run_id)
+                .values(
+                    owner=owner,
+                    fence=one.claim.fence,
+                    status="running",
+                    lease_until=self._until(lease_s),
+                    losses=one.losses,
+                )
+            )
+        return taken
+
+    def _change(self, chosen: Any, **values: Any) -> int:
+        change = update(runs).where(chosen, runs.c.status.in_(GOING)).values(**values)
         with self._database.writing() as connection:
             return connection.execute(change).rowcount
 
@@ -144,27 +177,35 @@ def unknown_run(run_id: str) -> UnknownName:
 
 
 def lock_claimed(connection: Connection, claim: Claim) -> Row[Any]:
-    """Lock the claimed run until the transaction ends; return its `last_seq` and `created_at`.
+    """Lock the claimed run until the transaction ends, and return how it stands.
 
     Raises:
-        StoreError: another owner has taken the run over, it has ended, or it was deleted.
+        StoreError: another owner has taken the run over, or it was deleted.
     """
     terms = {"tenant": claim.scope.tenant, "user_id": claim.scope.user, "run_id": claim.run_id}
     row: Row[Any] | None = connection.execute(_CLAIMED, terms).first()
     if row is None:
         raise StoreError(f"There is no run {claim.run_id!r}: nothing was stored. It was deleted.")
     if (row.owner, row.fence) != (claim.owner, claim.fence):
+        whose = f"by {row.owner!r}, because its lease had expired" if row.owner else "or let go"
         raise StoreError(
-            f"The run {claim.run_id!r} was taken over from {claim.owner!r} by {row.owner!r}, "
-            "because its lease had expired: nothing was stored. Stop working on it; a longer "
-            "limits.lease_s makes this rarer."
+            f"The run {claim.run_id!r} was taken over from {claim.owner!r} {whose}: nothing was "
+            "stored. Stop working on it; a longer limits.lease_s makes this rarer."
         )
+    return row
+
+
+def require_going(claim: Claim, row: Row[Any]) -> None:
+    """See that the run goes on.
+
+    Raises:
+        StoreError: it has ended.
+    """
     if row.status not in GOING:
         raise StoreError(
             f"The run {claim.run_id!r} has ended ({row.status}): nothing was stored. "
             "Start a new run."
         )
-    return row
 
 
 def scope_of(row: Row[Any]) -> Scope:
@@ -172,5 +213,13 @@ def scope_of(row: Row[Any]) -> Scope:
     return Scope(tenant=row.tenant, user=row.user_id, session=row.session)
 
 
-def _next_claim(row: Row[Any], owner: str) -> Claim:
-    return Claim(scope=scope_of(row), run_id=row.id, owner=owner, fence=row.fence + 1)
+def _taken(row: Row[Any], owner: str) -> Taken:
+    claim = Claim(scope=scope_of(row), run_id=row.id, owner=owner, fence=row.fence + 1)
+    died = row.status == "running" and row.owner != NOBODY  # and did not let it go
+    return Taken(
+        claim=claim,
+        options=row.options,
+        last_seq=row.last_seq,
+        losses=row.losses + died,
+        cancel_requested=row.cancel_requested,
+    )

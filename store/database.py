@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import (
     URL,
     Connection,
+    DateTime,
     Engine,
     QueuePool,
     create_engine,
@@ -24,10 +25,10 @@ from sqlalchemy import (
     make_url,
     select,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from ..errors import StoreError
-from .columns import dump_json
+from .columns import dump_json, utc_now
 
 if TYPE_CHECKING:
     from sqlite3 import Connection as SQLiteConnection
@@ -128,6 +129,13 @@ class Database:
         self._outside("VACUUM")
         self.scrub()
 
+    def now(self) -> Any:
+        """Return this instant by the clock that all processes share, to compute with in SQL.
+
+        That is the server's, if there is one: the machines of its clients may differ.
+        """
+        return utc_now() if self.is_sqlite else func.clock_timestamp(type_=DateTime(timezone=True))
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -145,7 +153,11 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise StoreError(f"The database {self.name!r} {_reason(str(error.orig))}") from error
+            lost = not self.is_sqlite and _is_lost(error)
+            reason = _LOST.format(str(error.orig).strip()) if lost else _reason(str(error.orig))
+            raise StoreError(
+                f"The database {self.name!r} {reason}", transient=lost or _is_locked(error)
+            ) from error
 
 
 def batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -232,6 +244,23 @@ def _begin(connection: Connection) -> None:
     statement = connection.get_execution_options().get("begin", "BEGIN")
     if statement is not None:
         connection.exec_driver_sql(statement)
+
+
+_LOST = "can't be reached: {}. See that its server runs, then try again."
+
+
+def _is_lost(error: DBAPIError) -> bool:
+    """Say whether PostgreSQL broke the connection off, or could not be reached at all."""
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return isinstance(error, OperationalError)
+    return state.startswith(("08", "57P")) or state == "53300"  # 53300: too many connections
+
+
+def _is_locked(error: DBAPIError) -> bool:
+    """Say whether another transaction was in the way: a lock, a deadlock, what it had changed."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return state.startswith("40") or state == "55P03" or "locked" in str(error.orig)
 
 
 def _reason(message: str) -> str:

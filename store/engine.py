@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -31,15 +33,29 @@ from .vectors import Vectors
 P = ParamSpec("P")
 T = TypeVar("T")
 
+PATIENCE_S = 30.0
+"""How long what a lost connection or a lock prevents is tried again, unless a caller says so."""
+
+PAUSE_S = 0.1
+LONGEST_PAUSE_S = 1.0
+"""Between two tries: random, up to the first at first, and to the second in the end."""
+
 
 class Store:
     """An open database. The repositories are sync and may be used from any thread."""
 
     def __init__(
-        self, database: Database, *, found: str | None, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        *,
+        found: str | None,
+        clock: Callable[[], datetime],
+        patience_s: float,
     ) -> None:
         self._database = database
         self._found = found
+        self._patience_s = patience_s
+        self._missed = -math.inf
         # One thread on SQLite: it has one writer at a time, and so they queue up in order.
         threads = 1 if database.is_sqlite else 8
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="callboard-store")
@@ -59,9 +75,16 @@ class Store:
 
     @classmethod
     def open(
-        cls, url: str, *, migrate: bool = True, clock: Callable[[], datetime] = utc_now
+        cls,
+        url: str,
+        *,
+        migrate: bool = True,
+        clock: Callable[[], datetime] = utc_now,
+        patience_s: float = PATIENCE_S,
     ) -> Store:
         """Open the database at `url`, and create or upgrade its tables unless `migrate` is False.
+
+        Async callers wait `patience_s` for a database that can't be reached for a while.
 
         Raises:
             StoreError: it can't be opened, is damaged, is from a newer version, or is older and
@@ -73,7 +96,7 @@ class Store:
         except BaseException:
             database.close()
             raise
-        return cls(database, found=found, clock=clock)
+        return cls(database, found=found, clock=clock, patience_s=patience_s)
 
     def upgrade(self) -> tuple[str | None, str]:
         """Bring the tables up to date.
@@ -96,17 +119,55 @@ class Store:
     async def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a sync method of a repository in the store's threads and return its result.
 
-        A caller that is cancelled stops waiting; what it asked for is still done.
+        A caller that is cancelled stops waiting; what it asked for is still done. What a lost
+        connection or a lock prevents is tried again: if it is not known whether it was done, the
+        repositories recognize what is there.
 
         Raises:
-            StoreError: the store is closed.
+            StoreError: the store is closed, or the database was out of reach for too long.
         """
+        work = partial(fn, *args, **kwargs)
+        try:
+            return await self._try(work)
+        except StoreError as error:
+            if not error.transient:
+                raise
+        return await self._insist(work)
+
+    @property
+    def reached_s(self) -> float:
+        """Since how many seconds the database has been in reach, as far as callers noticed."""
+        return time.monotonic() - self._missed
+
+    async def _insist(self, work: Callable[[], T]) -> T:
+        from tenacity import (
+            AsyncRetrying,
+            retry_if_exception,
+            stop_after_delay,
+            wait_random_exponential,
+        )
+
+        retrying = AsyncRetrying(
+            stop=stop_after_delay(self._patience_s),
+            wait=wait_random_exponential(PAUSE_S, LONGEST_PAUSE_S),
+            retry=retry_if_exception(lambda e: isinstance(e, StoreError) and e.transient),
+            sleep=asyncio.sleep,
+            reraise=True,
+        )
+        return await retrying(self._try, work)
+
+    async def _try(self, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
         try:
-            future = loop.run_in_executor(self._threads, partial(fn, *args, **kwargs))
+            future = loop.run_in_executor(self._threads, work)
         except RuntimeError as error:
             raise StoreError("The store is closed. Open it again with Store.open().") from error
-        return await future
+        try:
+            return await future
+        except StoreError as error:
+            if error.transient:
+                self._missed = time.monotonic()
+            raise
 
     async def book(self, booking: Booking) -> None:
         """Make a booking in a transaction of its own, as `Books` do."""

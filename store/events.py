@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, get_args
 
 from sqlalchemy import Row, select
 
 from ..codec import from_json, to_json
 from ..values import Event, EventBody, Scope
-from .claims import Claim, require_run
+from .claims import GOING, Claim, require_run
 from .database import Database
-from .tables import events, scoped, within
+from .tables import events, runs, scoped, within
 
 _BODIES: dict[str, type[EventBody]] = {kind.__name__: kind for kind in get_args(EventBody)}
 
@@ -38,6 +39,16 @@ class Events:
             if not rows:
                 require_run(connection, scope, run_id)
         return tuple(_event(row) for row in rows)
+
+    def news(self, run_ids: Collection[str]) -> dict[str, tuple[int, bool]]:
+        """Return the number of the last event of each run that there is, and whether it ended.
+
+        For those who were shown the run, and wait.
+        """
+        query = select(runs.c.id, runs.c.last_seq, runs.c.status).where(runs.c.id.in_(run_ids))
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return {row.id: (row.last_seq, row.status not in GOING) for row in rows}
 
 
 def event_values(claim: Claim, seq: int, body: EventBody) -> dict[str, Any]:

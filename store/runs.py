@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, tuple_, update
 
 from ..codec import from_json, to_json
 from ..errors import InvalidInput
 from ..values import JSON, Decision, EventBody, Exchange, Run, Scope, Step
 from .booking import Booking
-from .claims import Claim, Claims, lock_claimed, require_run, scope_of
+from .claims import NOBODY, Claim, lock_claimed, require_going, require_run, scope_of
+from .columns import storable
 from .events import event_values
+from .queue import Queue, see_room
 from .steps import read_steps, store_steps
 from .summaries import begin_summary, summarize
 from .tables import events as event_log
@@ -30,8 +32,12 @@ class RunEnd:
     error: str | None = None
 
 
-class Runs(Claims):
-    """Creates, records and reads runs; `Claims` says who may write to which."""
+class Runs(Queue):
+    """Creates, records and reads runs; `Claims` says who may write to which.
+
+    Whoever loses the connection in the middle of a commit does not know whether it was made, and
+    asks again: what is stored already is recognized, and not stored twice.
+    """
 
     def create(
         self,
@@ -49,28 +55,37 @@ class Runs(Claims):
         `replays` is the run that is asked again with it.
 
         Raises:
-            InvalidInput: there is a run of this id already.
+            InvalidInput: there is another run of this id already.
         """
-        now = self._clock()
-        row = {
-            **scoped(scope),
-            "id": run_id,
-            "query": query,
-            "options": options,
-            "status": "running",
-            "created_at": now,
-            "cancel_requested": False,
-            "last_seq": 0,
-            "owner": owner,
-            "fence": 1,
-            "lease_until": now + timedelta(seconds=lease_s),
-        }
         with self._database.writing(f"run {run_id}") as connection:
-            if connection.execute(_TAKEN, {"the_run": run_id}).first():
-                raise InvalidInput(f"The run id {run_id!r} is taken. Use a new one.")
-            connection.execute(insert(runs), row)
-            begin_summary(connection, scope, run_id, now, replays)
+            if not _is_there(connection, scope, run_id, query):
+                until = self._until(lease_s)
+                row = {"options": options, "status": "running", "owner": owner, "fence": 1}
+                self._add(connection, scope, run_id, {**row, "query": query}, until, replays)
         return Claim(scope=scope, run_id=run_id, owner=owner, fence=1)
+
+    def enqueue(
+        self,
+        scope: Scope,
+        run_id: str,
+        query: str,
+        *,
+        options: JSON,
+        most: int,
+        replays: str | None = None,
+    ) -> None:
+        """Store a new run that waits for an owner, unless `most` or more wait already.
+
+        Raises:
+            Busy: so many wait; nothing was stored.
+            InvalidInput: there is another run of this id already.
+        """
+        with self._database.writing(f"run {run_id}") as connection:
+            if not _is_there(connection, scope, run_id, query):
+                see_room(connection, most)
+                until = self._until(0)
+                row = {"options": options, "status": "queued", "owner": NOBODY, "fence": 0}
+                self._add(connection, scope, run_id, {**row, "query": query}, until, replays)
 
     def record(
         self,
@@ -81,11 +96,13 @@ class Runs(Claims):
         decision: Decision | None = None,
         end: RunEnd | None = None,
         bookings: Sequence[Booking] = (),
+        after: int | None = None,
     ) -> int:
         """Store what happened, all of it or nothing; return the number of the last event.
 
         A step replaces the one of the same key. Events get the next numbers, from 1. A booking
-        that is refused says so itself, and holds up nothing else.
+        that is refused says so itself, and holds up nothing else. `after` is the number of the last
+        event that the owner knows of: if there is a later one, this very record was stored before.
 
         Raises:
             StoreError: another owner has taken the run over, or it has ended.
@@ -93,6 +110,9 @@ class Runs(Claims):
         lines = sorted({booking.line for booking in bookings if booking.line is not None})
         with self._database.writing(*lines) as connection:
             row = lock_claimed(connection, claim)
+            if after is not None and row.last_seq > after:
+                return int(row.last_seq)
+            require_going(claim, row)
             for booking in bookings:
                 booking.make(connection)
             last = int(row.last_seq)
@@ -102,6 +122,8 @@ class Runs(Claims):
                 connection.execute(insert(event_log), rows)
             changes: dict[str, Any] = {"last_seq": last + len(rows)} if rows else {}
             latency_s = None
+            if row.losses and any(step.status == "done" for step in steps):
+                changes["losses"] = 0
             if decision is not None:
                 changes["decision"] = to_json(decision)
             if end is not None:
@@ -179,9 +201,47 @@ class Runs(Claims):
             rows = connection.execute(query).all()
         return tuple(_exchange(row) for row in reversed(rows))
 
+    def _add(
+        self,
+        connection: Connection,
+        scope: Scope,
+        run_id: str,
+        values: dict[str, Any],
+        lease_until: Any,
+        replays: str | None,
+    ) -> None:
+        now = self._clock()
+        row = {
+            **scoped(scope),
+            "id": run_id,
+            "created_at": now,
+            "cancel_requested": False,
+            "last_seq": 0,
+            "losses": 0,
+            **values,
+        }
+        connection.execute(insert(runs).values(lease_until=lease_until), row)
+        begin_summary(connection, scope, run_id, now, replays, values["status"])
 
-_TAKEN = select(runs.c.id).where(runs.c.id == bindparam("the_run"))
+
+_TAKEN: Any = select(runs.c.tenant, runs.c.user_id, runs.c.session, runs.c.query).where(
+    runs.c.id == bindparam("the_run")
+)
 _CHANGED = update(runs).where(runs.c.id == bindparam("the_run"))
+
+
+def _is_there(connection: Connection, scope: Scope, run_id: str, query: str) -> bool:
+    """Say whether this very run was stored before.
+
+    Raises:
+        InvalidInput: another one was, with its id.
+    """
+    found = connection.execute(_TAKEN, {"the_run": run_id}).first()
+    if found is None:
+        return False
+    if (scope_of(found), found.query) != (scope, storable(query)):
+        raise InvalidInput(f"The run id {run_id!r} is taken. Use a new one.")
+    return True
 
 
 def _newest_first(scope: Scope, limit: int) -> Select[Any]:

@@ -149,13 +149,18 @@ class Summaries:
 
 
 def begin_summary(
-    connection: Connection, scope: Scope, run_id: str, created_at: datetime, replays: str | None
+    connection: Connection,
+    scope: Scope,
+    run_id: str,
+    created_at: datetime,
+    replays: str | None,
+    status: str,
 ) -> None:
-    """Store the summary of a run that begins."""
+    """Store the summary of a run that is new."""
     row = {
         **scoped(scope),
         "run_id": run_id,
-        "status": "running",
+        "status": status,
         "created_at": created_at,
         "agents": [],
         "models": [],

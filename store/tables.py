@@ -89,7 +89,11 @@ class AgentVersionColumns(Scoped):
 
 
 class RunColumns(Scoped):
-    """One query each. Who works on it: `owner` until `lease_until`, as the `fence`-th claim."""
+    """One query each. Who works on it: `owner` until `lease_until`, as the `fence`-th claim.
+
+    `owner` is empty while nobody does. `losses` counts how often an owner died over it since it
+    last got on.
+    """
 
     id: Named[str] = Column(primary_key=True)
     query: Named[str] = Column(Prose)
@@ -105,6 +109,7 @@ class RunColumns(Scoped):
     owner: Named[str]
     fence: Named[int]
     lease_until: Named[datetime] = Column(UtcTime)
+    losses: Named[int]
 
 
 class SummaryColumns(Scoped):

@@ -10,6 +10,7 @@ FACE = [
     "BadModelOutput",
     "Board",
     "BudgetExceeded",
+    "Busy",
     "CallboardError",
     "Candidate",
     "ConfigurationError",

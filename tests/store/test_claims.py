@@ -23,7 +23,8 @@ def test_an_expired_run_is_taken_over_and_its_old_owner_refused(
     first = step("a", status="done")
     store.runs.record(old, steps=[first], events=[AnswerDelta(text="a")])
     clock.forward(31)
-    (new,) = store.runs.claim_expired("you", 30)
+    (taken,) = store.runs.claim_expired("you", 30)
+    new = taken.claim
     assert (new.scope, new.run_id, new.owner, new.fence) == (scope, "r1", "you", 2)
     with pytest.raises(StoreError, match=r"'r1' was taken over from 'me' by 'you'"):
         store.runs.record(old, steps=[step("a", status="failed")], events=[AnswerDelta(text="b")])
@@ -40,15 +41,19 @@ def test_a_run_that_comes_back_to_its_first_owner_has_a_new_fence(
     store.runs.claim_expired("you", 30)
     clock.forward(31)
     (again,) = store.runs.claim_expired("me", 30)
-    assert again.fence == 3
+    assert again.claim.fence == 3
     with pytest.raises(StoreError, match="taken over"):
         store.runs.record(first)
 
 
-def test_an_owner_does_not_take_its_own_runs(store: Store, begin, clock) -> None:
-    begin()
+def test_an_owner_takes_back_what_it_dropped_and_not_what_it_carries(
+    store: Store, begin, clock
+) -> None:
+    begin("carried")
+    begin("dropped")
     clock.forward(31)
-    assert store.runs.claim_expired("me", 30) == ()
+    (taken,) = store.runs.claim_expired("me", 30, carried=("carried",))
+    assert (taken.claim.run_id, taken.claim.owner, taken.claim.fence) == ("dropped", "me", 2)
 
 
 def test_a_heartbeat_keeps_what_was_not_lost(store: Store, begin, clock) -> None:
@@ -56,9 +61,19 @@ def test_a_heartbeat_keeps_what_was_not_lost(store: Store, begin, clock) -> None
     begin("r2")
     clock.forward(31)
     assert len(store.runs.claim_expired("you", 30, limit=1)) == 1
-    assert store.runs.heartbeat("me", 30) == 1
+    assert store.runs.heartbeat("me", 30, ("r1", "r2")) == 1
     clock.forward(29)
     assert store.runs.claim_expired("third", 30) == ()
+
+
+def test_a_heartbeat_keeps_only_what_is_carried(store: Store, begin, clock) -> None:
+    begin("carried")
+    begin("dropped")
+    clock.forward(20)
+    assert store.runs.heartbeat("me", 30, ("carried",)) == 1
+    clock.forward(11)
+    (taken,) = store.runs.claim_expired("you", 30)
+    assert taken.claim.run_id == "dropped"
 
 
 def test_released_runs_can_be_taken_at_once(store: Store, begin, clock) -> None:
@@ -70,7 +85,7 @@ def test_released_runs_can_be_taken_at_once(store: Store, begin, clock) -> None:
 
 def test_ended_runs_are_nobodys(store: Store, begin, clock) -> None:
     store.runs.record(begin(), end=RunEnd(status="done"))
-    assert store.runs.heartbeat("me", 30) == 0
+    assert store.runs.heartbeat("me", 30, ("r1",)) == 0
     clock.forward(31)
     assert store.runs.claim_expired("you", 30) == ()
 
@@ -81,14 +96,15 @@ def test_no_run_is_taken_twice(store: Store, begin, clock) -> None:
     clock.forward(31)
     with ThreadPoolExecutor(8) as pool:
         taken = list(pool.map(lambda n: store.runs.claim_expired(f"o{n}", 30, limit=4), range(8)))
-    ids = [claim.run_id for claims in taken for claim in claims]
+    ids = [one.claim.run_id for some in taken for one in some]
     assert sorted(ids) == [f"r{number:02}" for number in range(20)]
 
 
 def test_a_request_to_cancel_reaches_the_owner(store: Store, begin, scope) -> None:
     claim = begin()
-    assert not store.runs.cancel_requested(claim)
+    begin("r2")
+    assert store.runs.cancelled(("r1", "r2")) == frozenset()
     assert store.runs.request_cancel(scope, "r1")
-    assert store.runs.cancel_requested(claim)
+    assert store.runs.cancelled(("r1", "r2")) == {"r1"}
     store.runs.record(claim, end=RunEnd(status="cancelled"))
     assert not store.runs.request_cancel(scope, "r1")

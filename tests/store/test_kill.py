@@ -43,6 +43,6 @@ def test_what_was_acknowledged_before_a_kill_is_kept(url: str) -> None:
     assert len(steps) in (count, count + 1)
     assert len(events) == 3 * len(steps) >= last
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
-    (claim,) = store.runs.claim_expired("me", 30)
-    assert claim.fence == 2
+    (taken,) = store.runs.claim_expired("me", 30)
+    assert (taken.claim.fence, taken.last_seq, taken.losses) == (2, len(events), 1)
     store.close()
