@@ -30,7 +30,7 @@ from sqlalchemy import (
 from ..errors import BudgetExceeded
 from ..values import NANO_PER_USD, Reservation, Scope, Usage, from_nano, to_nano
 from .allowance import Allowance, Bound, Limit
-from .spending import add, counted, key_of
+from .spending import Sums, key_of
 from .tables import ledger, scoped, within
 
 EXPIRES_S = 600.0
@@ -47,12 +47,12 @@ class Booking:
     """
 
     line: str | None
-    change: Callable[[Connection], None]
+    change: Callable[[Connection, Sums], None]
     reserves: str | None = None
     refused: BudgetExceeded | None = None
     tried: bool = False
 
-    def make(self, connection: Connection) -> None:
+    def make(self, connection: Connection, sums: Sums) -> None:
         """Change the ledger, or be refused."""
         if self.tried and self.reserves is not None:
             terms = {"reservation": self.reserves}
@@ -60,7 +60,7 @@ class Booking:
                 return
         self.tried, self.refused = True, None
         try:
-            self.change(connection)
+            self.change(connection, sums)
         except BudgetExceeded as error:
             self.refused = error
 
@@ -142,19 +142,19 @@ class LedgerMeter:
         whose = self.account or self.run_id
         runs: dict[Bound, str] = {"run": self.run_id, "account": whose}
 
-        def change(connection: Connection) -> None:
+        def change(connection: Connection, sums: Sums) -> None:
             if amount is not None:
                 for limit in limits:
                     run = runs.get(limit.on)
                     used = (
-                        counted(connection, limit, key)
+                        sums.counted(limit, key)
                         if run is None
                         else total(connection, drawn_on(self.scope, run))
                     )
                     _check(limit, amount, used, model)
             connection.execute(_RESERVED, row)
             if amount:
-                add(connection, key, amount)
+                sums.add(key, amount)
 
         # Limits that several runs share need one line for all of them.
         alone = all(limit.on in runs for limit in limits)
@@ -225,14 +225,14 @@ def _closing(
         "output_tokens": output_tokens,
     }
 
-    def change(connection: Connection) -> None:
+    def change(connection: Connection, sums: Sums) -> None:
         row = connection.execute(_CLOSED, values).one_or_none()
         if row is None or status == "unknown":
             return
         more = (settled_nano or 0) - (row.reserved_nano or 0)
         if more:
             whose = Scope(tenant=scope.tenant, user=row.user_id, session=row.session)
-            add(connection, key_of(whose, row.created_at, row.agent, row.model), more)
+            sums.add(key_of(whose, row.created_at, row.agent, row.model), more)
 
     return Booking(line=None, change=change)
 

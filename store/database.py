@@ -259,8 +259,10 @@ def _is_lost(error: DBAPIError) -> bool:
 
 def _is_locked(error: DBAPIError) -> bool:
     """Say whether another transaction was in the way: a lock, a deadlock, what it had changed."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return state.startswith("40") or state == "55P03" or "locked" in str(error.orig)
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        return "database is locked" in str(error.orig)
+    return bool(state.startswith("40") or state == "55P03")
 
 
 def _reason(message: str) -> str:
@@ -269,7 +271,7 @@ def _reason(message: str) -> str:
             f"is damaged or not a SQLite file ({message}). "
             "Restore it from a backup, or set another database_url."
         )
-    if "locked" in message:
+    if "database is locked" in message:
         return (
             f"was kept locked by another process for over {BUSY_S:.0f} s. "
             "End what holds it, then try again."

@@ -21,6 +21,7 @@ from ..values import Scope, from_nano
 from .allowance import Allowance
 from .booking import Booking, Books, LedgerMeter, of_run, total
 from .database import Database
+from .spending import Sums
 from .tables import ledger, within
 
 
@@ -79,7 +80,9 @@ class Ledger:
         """Make a booking in a transaction of its own."""
         lines = () if booking.line is None else (booking.line,)
         with self._database.writing(*lines) as connection:
-            booking.make(connection)
+            sums = Sums(connection)
+            booking.make(connection, sums)
+            sums.write()
 
     def spent(self, scope: Scope, run_id: str) -> Decimal:
         """Return what the run has cost: settled, and the bounds of calls of unknown cost.

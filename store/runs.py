@@ -17,6 +17,7 @@ from .claims import NOBODY, Claim, lock_claimed, require_going, require_run, sco
 from .columns import storable
 from .events import event_values
 from .queue import Queue, see_room
+from .spending import Sums
 from .steps import read_steps, store_steps
 from .summaries import begin_summary, summarize
 from .tables import events as event_log
@@ -113,8 +114,9 @@ class Runs(Queue):
             if after is not None and row.last_seq > after:
                 return int(row.last_seq)
             require_going(claim, row)
+            sums = Sums(connection)
             for booking in bookings:
-                booking.make(connection)
+                booking.make(connection, sums)
             last = int(row.last_seq)
             store_steps(connection, claim, steps)
             rows = [event_values(claim, last + n, body) for n, body in enumerate(events, 1)]
@@ -135,6 +137,7 @@ class Runs(Queue):
             if decision is not None or end is not None:
                 status = end.status if end else None
                 summarize(connection, claim, decision=decision, status=status, latency_s=latency_s)
+            sums.write()  # last: other runs may wait for these rows
         return last + len(rows)
 
     def get(self, scope: Scope, run_id: str) -> Run:

