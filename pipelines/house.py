@@ -37,7 +37,7 @@ from ..search.encoder import Encoder
 from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder
 from ..store.allowance import Allowance
-from ..store.engine import Store
+from ..store.engine import PATIENCE_S, Store
 from ..store.feedback import Vote
 from ..values import (
     TIERS,
@@ -97,7 +97,9 @@ class House:
         self._approver = approver
         self._recover = recover
         self._observers = observers
-        self.store = Store.open(settings.database_url, patience_s=settings.limits.lease_s)
+        self.store = Store.open(
+            settings.database_url, patience_s=max(PATIENCE_S, settings.limits.lease_s)
+        )
         addresses = _addresses(settings.endpoints)
         self.gateway = Gateway(
             settings.models,

@@ -154,7 +154,8 @@ class Database:
             yield
         except DBAPIError as error:
             lost = not self.is_sqlite and _is_lost(error)
-            reason = _LOST.format(str(error.orig).strip()) if lost else _reason(str(error.orig))
+            message = " ".join(str(error.orig).split())
+            reason = _LOST.format(message) if lost else _reason(message)
             raise StoreError(
                 f"The database {self.name!r} {reason}", transient=lost or _is_locked(error)
             ) from error
@@ -246,7 +247,7 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-_LOST = "can't be reached: {}. See that its server runs, then try again."
+_LOST = "can't be reached ({}). See that its server runs, then try again."
 
 
 def _is_lost(error: DBAPIError) -> bool:
@@ -280,4 +281,4 @@ def _reason(message: str) -> str:
         return f"can't be opened for writing ({message}). Check the file's and folder's rights."
     if "disk is full" in message:
         return "can't grow: the disk is full. Free some space, then try again."
-    return f"refused: {message.strip()}"
+    return f"refused: {message}"

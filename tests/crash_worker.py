@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from multiprocessing.connection import Connection
 from typing import Any
 
-from callboard import Agent, Board, CallboardError, Settings
+from callboard import Agent, Board, CallboardError, Settings, StoreError
 from callboard.model_settings import ModelSettings, PriceSettings
 
 AGENTS = ("alpha", "beta")
@@ -47,7 +48,14 @@ def register(board: Board) -> None:
 def work(url: str, server: str, limits: dict[str, Any], orders: Connection) -> None:
     """Say that it is ready; then answer each query with the run's id, or None if refused."""
     with crash_board(url, server, **limits) as board:
-        board.prepare_sync(learn=False)
+        while True:  # as a supervisor would: a worker that begins while the database is down
+            try:
+                board.prepare_sync(learn=False)
+                break
+            except StoreError as error:
+                if not error.transient:
+                    raise
+                time.sleep(0.2)
         orders.send("ready")
         while True:
             try:
@@ -55,7 +63,7 @@ def work(url: str, server: str, limits: dict[str, Any], orders: Connection) -> N
             except EOFError:
                 return
             try:
-                run_id = board.start_sync(query, agents=AGENTS, budget_usd=1)
+                run_id = board.start_sync(query, user=query, agents=AGENTS, budget_usd=1)
             except CallboardError:
                 run_id = None
             orders.send(run_id)

@@ -23,9 +23,8 @@ import pytest
 from openai_server import OpenAIServer, Reply
 from postgres import Postgres
 
-from callboard import Board, Done, Run, Scope, StepStarted
+from callboard import Done, Event, StepEnded, StepStarted
 from callboard.store.claims import GOING
-from callboard.values import StepEnded
 
 CALLED = (*crash_worker.AGENTS, crash_worker.MERGER)
 PRELOADED = [
@@ -136,7 +135,7 @@ class Workers:
             with suppress(queue.Empty):
                 number = self._todo.get(timeout=0.1)
                 self._sent[number] += 1
-                query = f"Query {number}.{self._sent[number]}: what do alpha and beta say?"
+                query = f"Query {number}.{self._sent[number]}"
                 try:
                     orders.send(query)
                     run_id = orders.recv()
@@ -180,12 +179,17 @@ def wait_for_all(drill: Drill, url: str, workers: Workers) -> None:
         if len(workers.acknowledged) == drill.runs and going == (0,):
             return
         time.sleep(0.5)
-    raise AssertionError(f"{going} runs go on; {len(workers.acknowledged)} were acknowledged")
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        open_ones = connection.execute(
+            "SELECT id, status, owner, fence, losses, lease_until - now(), last_seq FROM runs "
+            "WHERE status = ANY(%s)",
+            [list(GOING)],
+        ).fetchall()
+    raise AssertionError(f"{len(workers.acknowledged)} were acknowledged, and go on: {open_ones}")
 
 
-def check_events(board: Board, run: Run) -> None:
+def check_events(events: list[Event]) -> None:
     """See that there is one end, at the end, and that no two processes wrote into each other."""
-    events = list(board.events_sync(run.id))
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert [isinstance(event.body, Done) for event in events] == [False] * (len(events) - 1) + [
         True
@@ -213,34 +217,32 @@ def check(drill: Drill, url: str, workers: Workers, server: OpenAIServer) -> str
     repeated = lost_lines = losses = 0
     with crash_worker.crash_board(url, server.url) as board:
         store = board._house.store
-        ids = [run.id for run in board.list_sync(limit=10 * drill.runs)]
         with psycopg.connect(url.replace("+psycopg", "")) as connection:
-            fences = dict(connection.execute("SELECT id, fence FROM runs").fetchall())
-        assert set(workers.acknowledged) <= set(ids)
-        for run_id in ids:
-            run = board.get_sync(run_id)
-            assert run.query == workers.acknowledged.get(run_id, run.query)
+            rows = connection.execute("SELECT id, query, fence FROM runs").fetchall()
+        stored = {run_id: query for run_id, query, _ in rows}
+        assert workers.acknowledged.items() <= stored.items()
+        for run_id, query, fence in rows:
+            run = board.get_sync(run_id, user=query)
             assert run.status == "done"
             assert run.answer is not None
             assert "alpha says 1." in run.answer
             assert "beta says 2." in run.answer
             assert {step.status for step in run.steps} == {"done"}
-            check_events(board, run)
-            name = run.query.partition(":")[0]
-            lines = store.ledger.entries(Scope(), run_id)
+            check_events(list(board.events_sync(run_id, user=query)))
+            lines = store.ledger.entries(run.scope, run_id)
             for model in CALLED:
-                made = calls[name, model]
+                made = calls[query, model]
                 written = [line.status for line in lines if line.model == model]
                 lost = len(written) - written.count("settled")
-                assert 1 <= made <= fences[run_id]
+                assert 1 <= made <= fence, (model, made, written, run.steps)
                 assert written.count("settled") <= made <= len(written)
-                assert lost <= fences[run_id] - 1
+                assert lost <= fence - 1, (written, made, fence, run, lines)
                 repeated += made - 1
                 lost_lines += lost
-            losses += fences[run_id] - 1
-    accepted = len(ids) - len(workers.acknowledged)
+            losses += fence - 1
+    accepted = len(rows) - len(workers.acknowledged)
     return (
-        f"{len(ids)} runs, {accepted} of them accepted by a worker that died before it said so; "
+        f"{len(rows)} runs, {accepted} of them accepted by a worker that died before it said so; "
         f"{drill.kills} kills, 1 pause and 1 restart hit {losses} runs in the middle; of "
         f"{sum(calls.values())} calls {repeated} were repeated, {lost_lines} ledger lines are of "
         "unknown cost"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from callboard.errors import StoreError
 from callboard.store.engine import Store
 from callboard.store.runs import RunEnd
-from callboard.values import AnswerDelta
+from callboard.values import AnswerDelta, Scope
 
 
 def test_a_lease_that_holds_is_not_taken(store: Store, begin, clock) -> None:
@@ -108,3 +109,43 @@ def test_a_request_to_cancel_reaches_the_owner(store: Store, begin, scope) -> No
     assert store.runs.cancelled(("r1", "r2")) == {"r1"}
     store.runs.record(claim, end=RunEnd(status="cancelled"))
     assert not store.runs.request_cancel(scope, "r1")
+
+
+def test_processes_that_die_over_a_run_are_counted_until_it_gets_on(
+    store: Store, begin, step, clock
+) -> None:
+    begin()
+    for losses in (1, 2):
+        clock.forward(31)
+        (taken,) = store.runs.claim_expired(f"o{losses}", 30)
+        assert taken.losses == losses
+    store.runs.record(taken.claim, steps=[step("a")])
+    clock.forward(31)
+    (taken,) = store.runs.claim_expired("o3", 30)
+    assert taken.losses == 3
+    store.runs.record(taken.claim, steps=[step("a", status="done")])
+    clock.forward(31)
+    (taken,) = store.runs.claim_expired("o4", 30)
+    assert taken.losses == 1
+
+
+def test_a_run_that_was_let_go_has_lost_nobody(store: Store, begin, clock) -> None:
+    begin()
+    store.runs.release("me")
+    clock.forward(0.001)
+    (taken,) = store.runs.claim_expired("you", 30)
+    assert (taken.losses, taken.claim.fence) == (0, 2)
+
+
+def test_leases_are_by_the_clock_of_the_server(postgres) -> None:
+    url = postgres.new_database()
+    ahead = Store.open(url)  # no clock of its own: that of the server
+    ahead.runs.create(Scope(), "r1", "q", options={}, owner="me", lease_s=0.2)
+    assert ahead.runs.claim_expired("you", 30) == ()
+    time.sleep(0.3)
+    assert ahead.runs.heartbeat("me", 0.2, ("r1",)) == 1
+    assert ahead.runs.claim_expired("you", 30) == ()
+    time.sleep(0.3)
+    (taken,) = ahead.runs.claim_expired("you", 30)
+    assert taken.claim.fence == 2
+    ahead.close()
