@@ -87,8 +87,10 @@ class Board:
     before it is needed. Methods come in two forms: async, for any event loop, and `*_sync`.
 
     `models` puts a `ChatModel` in the place of a configured model (a `ScriptedModel` in tests);
-    `approver` is asked before a tool that needs approval is run; `recover` says whether turns
-    that a dead process left behind are finished by this Board; `observers` are told of every run.
+    `approver` is asked before a tool that needs approval is run; `recover` says whether this Board
+    is a worker for others too: finishes turns that a dead process left behind, and carries those
+    that another one has no room for. It must know the functions of their
+    agents. `observers` are told of every run.
     """
 
     def __init__(
@@ -270,9 +272,11 @@ class Board:
         """Ask, and return the whole run when it has ended; `Asking` says what may be added.
 
         Models are asked for whole answers; `stream` and `start` let them be read as they come.
+        More turns than there is room for ([limits] turns_at_once) wait for others to end.
 
         Raises:
             InvalidInput: the query is empty, too long, or not text.
+            Busy: as many wait as may ([limits] queue); nothing was stored.
         """
         house, scope, order = self._house, self._scope(**asking), self._order(query, **asking)
         return await house.loop.wait_async(house.run(scope, order))

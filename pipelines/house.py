@@ -277,9 +277,11 @@ class House:
     async def resume(self) -> tuple[Run, ...]:
         """Finish the runs that dead processes left, and return them."""
         conductor = await self.conductor()
-        resumed = await conductor.resume()
-        for _, run_id in resumed:
-            await conductor.wait(run_id)
+        resumed: tuple[tuple[Scope, str], ...] = ()
+        while taken := await conductor.resume():
+            for _, run_id in taken:
+                await conductor.wait(run_id)
+            resumed += taken
         return tuple([await self.get(scope, run_id) for scope, run_id in resumed])
 
     async def check_models(self, tenant: Scope) -> tuple[ModelCheck, ...]:

@@ -67,7 +67,7 @@ class Relay:
     def _ask(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError):
             while data := client.recv(65536):
-                if b"COMMIT" in data and self.lose_commits:
+                if b"COMMIT\0" in data and self.lose_commits:
                     self.lose_commits -= 1
                     _break_off(client)
                 server.sendall(data)

@@ -48,8 +48,8 @@ class Drill:
     settled_s: float
 
 
-SHORT = Drill(workers=2, runs=60, kills=6, lease_s=3.0, settled_s=60.0)
-LONG = Drill(workers=4, runs=300, kills=30, lease_s=5.0, settled_s=300.0)
+SHORT = Drill(workers=2, runs=60, kills=6, lease_s=3.0, settled_s=150.0)
+LONG = Drill(workers=4, runs=300, kills=30, lease_s=5.0, settled_s=900.0)
 
 
 @pytest.fixture
@@ -252,8 +252,8 @@ def check(drill: Drill, url: str, workers: Workers, server: OpenAIServer) -> str
 @pytest.mark.parametrize(
     "drill",
     [
-        pytest.param(SHORT, id="short"),
-        pytest.param(LONG, id="long", marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
+        pytest.param(SHORT, id="short", marks=pytest.mark.timeout(300)),
+        pytest.param(LONG, id="long", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
     ],
 )
 def test_what_was_accepted_is_finished_once_whatever_is_killed(
