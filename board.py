@@ -560,13 +560,13 @@ class Board:
         What has not ended by then is let go, for other workers on the same database to go on with
         at once, as with all that waits. Returns how many runs were let go. `close` it then.
         """
-        house = self._house
-        return await house.loop.wait_async(house.drain(timeout_s))
+        house = self._draining
+        return 0 if house is None else await house.loop.wait_async(house.drain(timeout_s))
 
     def drain_sync(self, timeout_s: float = 30.0) -> int:
         """`drain`, for code that is not async."""
-        house = self._house
-        return house.loop.wait(house.drain(timeout_s))
+        house = self._draining
+        return 0 if house is None else house.loop.wait(house.drain(timeout_s))
 
     def close(self) -> None:
         """Stop working and close the database. Runs that go on can be resumed. May be repeated.
@@ -591,6 +591,11 @@ class Board:
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.close)
+
+    @property
+    def _draining(self) -> House | None:
+        """What is drained: nothing before something is open, and nothing by what `scoped` gave."""
+        return self._open_house if self._whole is self else None
 
     @property
     def _house(self) -> House:

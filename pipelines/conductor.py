@@ -258,7 +258,8 @@ class Conductor:
                 if not entry.cancelled:  # one that was stopped is writing its end
                     entry.task.cancel()
             await asyncio.gather(*(entry.task for entry in running), return_exceptions=True)
-            await self._store.call(self._store.runs.release, self._owner)
+            with suppress(StoreError):  # out of reach: the leases run out by themselves
+                await self._store.call(self._store.runs.release, self._owner)
         return sum(not entry.ended for entry in running)
 
     # Carrying ----------------------------------------------------------------------------------
@@ -281,6 +282,8 @@ class Conductor:
             )
         except StoreError as error:
             _log.warning("Run %s was left: %s", claim.run_id, error)
+            with suppress(StoreError):
+                await self._store.call(self._store.runs.outlive, claim)
         except asyncio.CancelledError:
             if not self._running[claim.run_id].cancelled:
                 raise  # the Board closes: the run stays open, to be resumed
@@ -317,8 +320,8 @@ class Conductor:
             self._wake.clear()
             try:
                 if time.monotonic() - beaten >= self._limits.lease_s / 3:
-                    beaten = time.monotonic()
                     await self._renew()
+                    beaten = time.monotonic()
                 await self._stop_cancelled()
                 await self._take_what_waits()
             except StoreError as error:
@@ -356,3 +359,5 @@ class Conductor:
             await self.resume()
         if waiting.queued:
             await self._take_queued()
+        else:
+            self._more = False

@@ -104,6 +104,14 @@ class Claims:
         """Let all runs of `owner` go, so that others may go on at once; return how many."""
         return self._change(runs.c.owner == owner, owner=NOBODY, lease_until=self._lease_clock())
 
+    def outlive(self, claim: Claim) -> bool:
+        """Say that the owner of a claim lives, although others had to take it for dead.
+
+        It counts as no loss then. False if nobody has taken the run over.
+        """
+        taken_over = and_(runs.c.id == claim.run_id, runs.c.fence > claim.fence, runs.c.losses > 0)
+        return bool(self._change(taken_over, losses=runs.c.losses - 1))
+
     def request_cancel(self, scope: Scope, run_id: str) -> bool:
         """Ask the run's owner to cancel it; False if the run has already ended.
 

@@ -129,6 +129,18 @@ def test_processes_that_die_over_a_run_are_counted_until_it_gets_on(
     assert taken.losses == 1
 
 
+def test_an_owner_that_lives_after_all_is_no_loss(store: Store, begin, clock) -> None:
+    slow = begin()
+    assert not store.runs.outlive(slow)
+    clock.forward(31)
+    (taken,) = store.runs.claim_expired("you", 30)
+    assert taken.losses == 1
+    assert store.runs.outlive(slow)
+    clock.forward(31)
+    (taken,) = store.runs.claim_expired("third", 30)
+    assert taken.losses == 1
+
+
 def test_a_run_that_was_let_go_has_lost_nobody(store: Store, begin, clock) -> None:
     begin()
     store.runs.release("me")
