@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from ...errors import (
     BadModelOutput,
     BudgetExceeded,
+    Busy,
     CallboardError,
     InvalidInput,
     ModelUnavailable,
@@ -30,10 +31,13 @@ _STATUSES: tuple[tuple[type[CallboardError], int], ...] = (
     (BudgetExceeded, 402),
     (UnknownName, 404),
     (BadModelOutput, 502),
+    (Busy, 503),
     (ModelUnavailable, 503),
     (StoreError, 503),
     (TimedOut, 504),
 )
+BUSY_S = 2.0
+"""After this time a query that found no room may be sent again."""
 _KINDS = {
     401: "authentication_error",
     402: "insufficient_quota",
@@ -84,7 +88,13 @@ class Problem(Exception):
 def problem_of(error: CallboardError) -> Problem:
     """Return an error of the Board as a problem."""
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
-    return Problem(status, str(error), param=getattr(error, "field", None), retry=status == 503)
+    return Problem(
+        status,
+        str(error),
+        param=getattr(error, "field", None),
+        retry_after_s=BUSY_S if isinstance(error, Busy) else None,
+        retry=getattr(error, "transient", False),
+    )
 
 
 async def respond(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

@@ -38,7 +38,7 @@ def whose(caller: Caller, below: str | None, everyone: bool) -> str | None:
 async def start(body: Question, caller: Asker) -> Response:
     """Begin a turn. From now on it is stored, and will be finished, whoever listens."""
     run_id = await caller.board.start(body.query, **body.asking(caller))
-    told = {"id": run_id, "status": "running", "events": f"/v1/runs/{run_id}/events"}
+    told = {"id": run_id, "events": f"/v1/runs/{run_id}/events"}
     headers = {"location": f"/v1/runs/{run_id}", "x-callboard-run": run_id}
     return JSONResponse(told, status_code=202, headers=headers)
 

@@ -48,6 +48,7 @@ def service(
             yield
             app.state.closing = True
             await app.state.leaving.close()
+            await board.drain(settings.service.drain_s)
 
     app = FastAPI(
         title="Callboard",

@@ -13,6 +13,7 @@ import pytest
 from api_service import WEATHER, Service, alone, serving
 
 from callboard import InvalidInput, ScriptedModel, Settings
+from callboard.config import LimitSettings
 
 Make = Callable[..., httpx.Client]
 
@@ -230,3 +231,22 @@ def test_a_key_that_makes_no_sense_is_refused(client_of: Make, granting: dict, s
     answer = client_of("root", roles=["admin"]).post("/v1/keys", json=granting)
     assert answer.status_code == 400
     assert said in answer.json()["error"]["message"]
+
+
+def test_when_no_more_may_wait_a_query_is_refused_and_may_come_again(tmp_path: Path) -> None:
+    settings = alone(tmp_path).model_copy(
+        update={"limits": LimitSettings(turns_at_once=1, queue=1)}
+    )
+    model = ScriptedModel(lambda request: "Fine.", delay_s=3)
+    with serving(settings, models={"main": model}) as one:
+        with one.client(one.key("ann", roles=["admin"])) as client:
+            client.post("/v1/agents", json={"name": "slow", "description": "Answers slowly."})
+            body = {"query": "?", "agents": ["slow"]}
+            begun = [client.post("/v1/runs", json=body) for _ in range(3)]
+            assert [answer.status_code for answer in begun] == [202, 202, 503]
+            assert begun[-1].headers["retry-after"] == "2"
+            ids = [answer.json()["id"] for answer in begun[:2]]
+            told = {run["id"]: run["status"] for run in client.get("/v1/runs").json()["runs"]}
+            assert told == dict(zip(ids, ["running", "queued"], strict=True))
+            for run_id in ids:
+                assert '"done"' in client.get(f"/v1/runs/{run_id}/events").text
