@@ -238,15 +238,17 @@ def test_when_no_more_may_wait_a_query_is_refused_and_may_come_again(tmp_path: P
         update={"limits": LimitSettings(turns_at_once=1, queue=1)}
     )
     model = ScriptedModel(lambda request: "Fine.", delay_s=3)
-    with serving(settings, models={"main": model}) as one:
-        with one.client(one.key("ann", roles=["admin"])) as client:
-            client.post("/v1/agents", json={"name": "slow", "description": "Answers slowly."})
-            body = {"query": "?", "agents": ["slow"]}
-            begun = [client.post("/v1/runs", json=body) for _ in range(3)]
-            assert [answer.status_code for answer in begun] == [202, 202, 503]
-            assert begun[-1].headers["retry-after"] == "2"
-            ids = [answer.json()["id"] for answer in begun[:2]]
-            told = {run["id"]: run["status"] for run in client.get("/v1/runs").json()["runs"]}
-            assert told == dict(zip(ids, ["running", "queued"], strict=True))
-            for run_id in ids:
-                assert '"done"' in client.get(f"/v1/runs/{run_id}/events").text
+    with (
+        serving(settings, models={"main": model}) as one,
+        one.client(one.key("ann", roles=["admin"])) as client,
+    ):
+        client.post("/v1/agents", json={"name": "slow", "description": "Answers slowly."})
+        body = {"query": "?", "agents": ["slow"]}
+        begun = [client.post("/v1/runs", json=body) for _ in range(3)]
+        assert [answer.status_code for answer in begun] == [202, 202, 503]
+        assert begun[-1].headers["retry-after"] == "2"
+        ids = [answer.json()["id"] for answer in begun[:2]]
+        told = {run["id"]: run["status"] for run in client.get("/v1/runs").json()["runs"]}
+        assert told == dict(zip(ids, ["running", "queued"], strict=True))
+        for run_id in ids:
+            assert '"done"' in client.get(f"/v1/runs/{run_id}/events").text
