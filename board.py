@@ -286,20 +286,21 @@ class Board:
         house, scope, order = self._house, self._scope(**asking), self._order(query, **asking)
         return house.loop.wait(house.run(scope, order))
 
-    async def prepare(self, *, learn: bool = True) -> None:
+    async def prepare(self, *, learn: bool = True, answer: bool = True) -> None:
         """Get ready for queries: load encoder and libraries, index agents, learn their examples.
 
         Not needed: what is missing is done with the first query, and learning goes on beside the
         queries. After this, nothing has to be waited for; without `learn`, which takes longest,
-        the first queries are routed by what is known before.
+        the first queries are routed by what is known before; without `answer` it is only for
+        `route`.
         """
         house = self._house
-        await house.loop.wait_async(house.prepare(self._tenant, learn=learn))
+        await house.loop.wait_async(house.prepare(self._tenant, learn=learn, answer=answer))
 
-    def prepare_sync(self, *, learn: bool = True) -> None:
+    def prepare_sync(self, *, learn: bool = True, answer: bool = True) -> None:
         """`prepare`, for code that is not async."""
         house = self._house
-        house.loop.wait(house.prepare(self._tenant, learn=learn))
+        house.loop.wait(house.prepare(self._tenant, learn=learn, answer=answer))
 
     async def route(self, query: str, **asking: Unpack[Asking]) -> Decision:
         """Decide who would be called, and call nobody. Raises as `run` does."""

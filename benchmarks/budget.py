@@ -7,12 +7,14 @@ best choice for every query, 1 no better than low. What is gained is the synthet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Literal, TypeAlias, assert_never, get_args
 
 import numpy as np
 
+from ..codec import from_json, to_json
+from ..pipelines.fanning import HERE, Place, Work, fan_out
 from ..pipelines.training.bandit import train_bandit
 from ..pipelines.training.environment import Choose, choosing
 from ..pipelines.training.ppo import Trainer, TrainingSettings
@@ -21,6 +23,8 @@ from ..router.budget import FixedPolicy, RandomPolicy
 from ..values import JSON, MEMORY_MODULES, TIERS, ModuleState, Tier
 from .metrics import mean_interval
 
+Method: TypeAlias = Literal["low", "mid", "high", "random", "bandit", "learned", "oracle"]
+METHODS: tuple[Method, ...] = get_args(Method)
 COST_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
 """Those of BudgetMem, arXiv 2602.06025, figure 3, and two between."""
 CHOSEN = 0.3
@@ -29,43 +33,83 @@ TRAINED, TESTED, EPOCHS = 384, 128, 40
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
+    """What one policy did on the test queries, one entry each; of `tiers` one for each module."""
+
     regrets: list[float]
     tasks: list[float]
     costs: list[float]
     tiers: list[Tier]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A policy that is made and measured; nothing but this decides what comes of it."""
+
+    method: Method
+    seed: int
+    weight: float = CHOSEN
+    aligned: bool = True
+
+
+class Trials:
+    """Makes and measures policies, in any process. A `fanning.Worker`."""
+
+    def __init__(self, settings: JSON = None) -> None:
+        import torch
+
+        torch.set_num_threads(1)  # the network is small: threads would wait for each other
+
+    def __call__(self, item: JSON) -> JSON:
+        """Return what a trial, as JSON, found."""
+        return to_json(_found(from_json(Trial, item)))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 def measure_trainer(
-    seeds: Sequence[int], told: Callable[[str], None] = lambda what: None
+    seeds: Sequence[int],
+    told: Callable[[str], None] = lambda what: None,
+    place: Place = HERE,
 ) -> dict[str, JSON]:
     """Return `{"rows": [...]}`: one row per method, seed-averaged, and per cost weight."""
-    rows = list(_policies(seeds, told))
-    for aligned in (True, False):
-        for weight in COST_WEIGHTS:
-            told(f"cost weight {weight}, {'with' if aligned else 'without'} scale alignment")
-            environment = SyntheticEnvironment(TRAINED + TESTED, seed=seeds[0])
-            found = _play(environment, _trained(environment, weight, seeds[0], aligned=aligned))
-            name = f"learned at {weight}" + ("" if aligned else ", not aligned")
-            rows.append(_row(name, [found], cost_weight=weight, aligned=aligned))
+    methods = [[Trial(method=one, seed=seed) for seed in seeds] for one in METHODS]
+    weights = [
+        [Trial(method="learned", seed=seeds[0], weight=weight, aligned=aligned)]
+        for aligned in (True, False)
+        for weight in COST_WEIGHTS
+    ]
+    trials = [trial for row in (*methods, *weights) for trial in row]
+    found: dict[Trial, Found] = {}
+    told(f"0 of {len(trials)}")
+    items = [to_json(trial) for trial in trials]
+    for number, one in fan_out(Work(make=Trials), items, place):
+        found[trials[number]] = from_json(Found, one)
+        told(f"{len(found)} of {len(trials)}")
+    rows = [_row(row[0].method, [found[trial] for trial in row]) for row in methods]
+    for (trial,) in weights:
+        name = f"learned at {trial.weight}" + ("" if trial.aligned else ", not aligned")
+        rows.append(_row(name, [found[trial]], cost_weight=trial.weight, aligned=trial.aligned))
     return {"rows": rows, "seeds": list(seeds)}
 
 
-def _policies(seeds: Sequence[int], told: Callable[[str], None]) -> Iterator[dict[str, JSON]]:
-    methods: dict[str, Callable[[SyntheticEnvironment, int], Choose]] = {
-        **{tier: partial(_fixed, tier) for tier in TIERS},
-        "random": lambda env, seed: choosing(RandomPolicy(seed)),
-        "bandit": _bandit,
-        "learned": lambda env, seed: _trained(env, CHOSEN, seed),
-    }
-    for name, make in methods.items():
-        found = []
-        for seed in seeds:
-            told(f"{name}, seed {seed}")
-            environment = SyntheticEnvironment(TRAINED + TESTED, seed=seed)
-            found.append(_play(environment, make(environment, seed)))
-        yield _row(name, found)
-    yield _row("oracle", [_oracle(SyntheticEnvironment(TRAINED + TESTED, seed=s)) for s in seeds])
+def _found(trial: Trial) -> Found:
+    environment = SyntheticEnvironment(TRAINED + TESTED, seed=trial.seed)
+    match trial.method:
+        case "oracle":
+            return _outcome(environment, lambda query: environment.best(query).enough)
+        case "random":
+            return _play(environment, choosing(RandomPolicy(trial.seed)))
+        case "bandit":
+            return _play(environment, _bandit(environment, trial.seed))
+        case "learned":
+            trained = _trained(environment, trial.weight, trial.seed, aligned=trial.aligned)
+            return _play(environment, trained)
+        case "low" | "mid" | "high" as tier:
+            return _play(environment, choosing(FixedPolicy(tier)))
+        case _:
+            assert_never(trial.method)
 
 
 def _trained(
@@ -92,18 +136,12 @@ class _Part:
         return TRAINED
 
 
-def _play(environment: SyntheticEnvironment, choose: Choose) -> _Found:
+def _play(environment: SyntheticEnvironment, choose: Choose) -> Found:
     return _outcome(environment, lambda query: _tiers(environment, query, choose))
 
 
-def _oracle(environment: SyntheticEnvironment) -> _Found:
-    return _outcome(environment, lambda query: environment.best(query).enough)
-
-
-def _outcome(
-    environment: SyntheticEnvironment, chosen: Callable[[int], tuple[Tier, ...]]
-) -> _Found:
-    found = _Found([], [], [], [])
+def _outcome(environment: SyntheticEnvironment, chosen: Callable[[int], tuple[Tier, ...]]) -> Found:
+    found = Found([], [], [], [])
     low: tuple[Tier, ...] = tuple("low" for _ in MEMORY_MODULES)
     missed, there = [], []
     for query in range(TRAINED, TRAINED + TESTED):
@@ -130,11 +168,7 @@ def _noted(chosen: list[tuple[ModuleState, Tier]], state: ModuleState, tier: Tie
     return tier
 
 
-def _fixed(tier: Tier, environment: SyntheticEnvironment, seed: int) -> Choose:
-    return choosing(FixedPolicy(tier))
-
-
-def _row(method: str, found: Sequence[_Found], **more: JSON) -> dict[str, JSON]:
+def _row(method: str, found: Sequence[Found], **more: JSON) -> dict[str, JSON]:
     regrets = [one for part in found for one in part.regrets]
     tiers = [one for part in found for one in part.tiers]
     low, high = mean_interval(regrets) or (0.0, 0.0)

@@ -155,12 +155,13 @@ class House:
         journal = await self._unrecorded(meter)
         return await router.route(question, snapshot, journal)
 
-    async def prepare(self, scope: Scope, *, learn: bool) -> None:
-        """Get ready for queries; `learn` waits for what is learned from the agents' examples."""
-        conductor = await self.conductor()
+    async def prepare(self, scope: Scope, *, learn: bool, answer: bool) -> None:
+        """Get ready to route, and to `answer`; `learn` waits for what the examples teach."""
+        if answer:
+            conductor = await self.conductor()
+            await self.gateway.prepare()
+            await conductor.prepare()
         router = await self._router_of(scope)
-        await self.gateway.prepare()
-        await conductor.prepare()
         snapshot = await self.store.call(self.registry.snapshot, scope)
         await router.retrieve(Question(query="Ready?"), snapshot)
         if learn:

@@ -46,6 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith("CALLBOARD_") or name.endswith(("_API_KEY", "_API_BASE")):
             del os.environ[name]
+    from ray_cluster import ENVIRONMENT
+
+    os.environ.update(ENVIRONMENT)
 
 
 @pytest.fixture(autouse=True)

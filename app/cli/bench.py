@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from .places import Address, On, Workers, place_of
 from .questions import DataDir, Limit, MemoTokens, ModuleModel, Numbers, SetName, StrategyName
 from .terminal import AsJson, emit, err, known_names, names, numbers, show, tell
 
@@ -240,19 +243,23 @@ def ladder(
 @commands.command()
 def budget(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings that are averaged.")] = 3,
+    on: On = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the budget policy where the best tiers are known, and count what it misses.
 
-    Regret is in percent of what there is to gain over always choosing low. Takes an hour.
+    Regret is in percent of what there is to gain over always choosing low. Takes an hour, which
+    the processes of a cluster share.
     """
-    import torch
-
     from ...benchmarks.budget import measure_trainer
 
-    torch.set_num_threads(1)  # the network is small: threads would wait for each other
-    with err().status("Training") as status:
-        figures = measure_trainer(range(seeds), lambda what: status.update(f"Training: {what}"))
+    place = place_of(on, address, workers)
+    with redirect_stdout(sys.stderr), err().status("Training") as status:
+        figures = measure_trainer(
+            range(seeds), lambda what: status.update(f"Training: {what}"), place
+        )
     if as_json:
         emit(figures)
     else:

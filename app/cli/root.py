@@ -17,6 +17,7 @@ from ...errors import CallboardError
 from . import (
     agents,
     ask,
+    batch,
     bench,
     database,
     evaluation,
@@ -85,6 +86,7 @@ def options(
 app.command()(ask.demo)
 app.command()(ask.ask)
 app.command()(ask.route)
+app.command()(batch.batch)
 app.command()(ui.ui)
 app.command()(serve.serve)
 app.command()(mcp.mcp)

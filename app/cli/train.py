@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from .places import Address, On, Workers, place_of, spread_encoder
 from .questions import DataDir, Limit, MemoTokens, ModuleModel, Numbers, SetName, StrategyName
 from .terminal import AsJson, emit, err, names, numbers, show, tell
 
@@ -136,6 +137,9 @@ def ladder(
         typer.Option(min=0, max=1, help="The share of what the dearest gains that tau keeps."),
     ] = 0.9,
     seed: Annotated[int, typer.Option(help="The same seed holds the same outcomes out.")] = 0,
+    on: On = "local",
+    address: Address = None,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Train the predictor of a ladder: how much better the dearer model would answer.
@@ -143,22 +147,24 @@ def ladder(
     An outcome is a line {"query": ..., "scores": {"small": 0.4, "main": 0.9}}, with draft, logprob
     and cost_usd by model if they are known. Files called ..._test are left for testing. A fifth is
     held out: tau is chosen on it, and what is shown was measured on it. Name FILE as predictor
-    beside the ladder in callboard.toml.
+    beside the ladder in callboard.toml. On a cluster its processes share the encoding of texts.
     """
     from ...agents.refining.substance import refuses
     from ...benchmarks.sets.outcomes import files_to_train_on, read_outcomes
     from ...config import load_settings
     from ...pipelines.training.ladder import train_ladder
-    from ...search.encoders import load_encoder
 
-    settings = load_settings(ctx.obj)
+    settings, place = load_settings(ctx.obj), place_of(on, address, workers)
     models = names(rungs)
     outcomes = read_outcomes(data, files_to_train_on(data), models)
-    with err().status(f"Reading {len(outcomes)} outcomes"):
+    with (
+        err().status(f"Reading {len(outcomes)} outcomes"),
+        spread_encoder(settings, place) as encoder,
+    ):
         trained = train_ladder(
             outcomes,
             models,
-            encoder=load_encoder(settings.encoder, settings.cache_dir),
+            encoder=encoder,
             refuses=refuses,
             kept=keep,
             seed=seed,
