@@ -80,6 +80,8 @@ class MemorySettings(Section):
     top_k: int = Field(default=40, ge=1, le=96)
     """Chunks that the memo is made of, at most."""
     memo_tokens: int = Field(default=512, ge=32)
+    in_process_chunks: int = Field(default=20_000, ge=0)
+    """A memory of more chunks is searched by PostgreSQL, where it has pgvector."""
     budget: Literal["auto", "low", "mid", "high"] = "auto"
     policy: str = "mid"
     """Chooses the tiers where the budget is `auto`: a tier for all modules, `learned` (the policy

@@ -86,6 +86,14 @@ def database_check(settings: Settings) -> Check:
     except CallboardError as error:
         return bad("database", error)
     store.close()
+    if store.stacks is None and not url.startswith("sqlite"):
+        return Check(
+            name="database",
+            state="warn",
+            detail="up to date, without pgvector 0.8: large memories are searched in the process",
+            fix="install pgvector on the server, then run 'callboard db upgrade' as a user who may "
+            "create extensions",
+        )
     return Check(name="database", state="ok", detail="up to date")
 
 

@@ -16,6 +16,8 @@ from ..memory.archive import Archive
 from ..memory.chunks import Turn
 from ..memory.embedding import Embedder
 from ..memory.recall import Recall
+from ..memory.shelf import Found
+from ..memory.stacking import Stacking
 from ..models.chat import ChatModel, ChatReply
 from ..models.gateway import Gateway
 from ..models.prices import PriceBook
@@ -51,12 +53,12 @@ class ConversationMemory:
         self,
         settings: Settings,
         memory: MemorySettings,
-        database: Path,
+        database_url: str,
         *,
         replies: Path,
         models: Mapping[str, ChatModel] | None = None,
     ) -> None:
-        self.store = Store.open(f"sqlite:///{database}")
+        self.store = Store.open(database_url)
         self.encoder = RecentEncoder(load_encoder(settings.encoder, settings.cache_dir))
         self.embedder = Embedder(self.store, self.encoder)
         self.gateway = Gateway(
@@ -66,6 +68,7 @@ class ConversationMemory:
             replacements=models,
         )
         self._archive = Archive(self.store, self.embedder, memory, _now)
+        self.stacking = Stacking(self.store, in_process=memory.in_process_chunks)
         self._recall = Recall(self.store, self.embedder, memory, _now, self.gateway.cost_usd)
         self._replies = Replies(replies)
         one_thread.hold()
@@ -107,6 +110,11 @@ class ConversationMemory:
         )
         latency_s = time.perf_counter() - started + journal.saved_s
         return _recalled(memo, journal.replies, latency_s)
+
+    async def found(self, user: str, question: str, *, k: int) -> tuple[Found, ...]:
+        """Return what is found in a memory for a question, before any module reads it."""
+        (reading,) = await self.encoder.aread([question])
+        return await self._recall.search(Scope(user=user), question, reading.vector, k=k)
 
     async def ask(self, model: str, question: str, memo: str) -> tuple[str, Usage]:
         """Return a model's answer from a memo."""

@@ -54,6 +54,7 @@ class MemorySetup:
 
     `answering` is the model that answers from the memo; None: nothing is answered. `policies` are
     files of trained policies; `replies` is where the answers of models are kept.
+    `database_url` None: a database of its own; `in_process_chunks` None: as the settings say.
     """
 
     strategy: Strategy = "implementation"
@@ -64,6 +65,8 @@ class MemorySetup:
     methods: Sequence[str] = FREE
     policies: Sequence[Path] = ()
     replies: Path | None = None
+    database_url: str | None = None
+    in_process_chunks: int | None = None
     config: Path | None = None
     models: Mapping[str, ChatModel] | None = None
 
@@ -162,11 +165,18 @@ def open_desk(setup: MemorySetup, folder: Path) -> ConversationMemory:
             "strategy": setup.strategy,
             "model": setup.model,
             "top_k": MemorySettings.model_fields["top_k"].default,
+            "in_process_chunks": settings.memory.in_process_chunks
+            if setup.in_process_chunks is None
+            else setup.in_process_chunks,
         }
     )
     replies = setup.replies or settings.cache_dir / "bench" / "replies.db"
     return ConversationMemory(
-        settings, memory, folder / "memory.db", replies=replies, models=setup.models
+        settings,
+        memory,
+        setup.database_url or f"sqlite:///{folder / 'memory.db'}",
+        replies=replies,
+        models=setup.models,
     )
 
 

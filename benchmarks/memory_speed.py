@@ -4,10 +4,10 @@
         [--memo-tokens N] [--json]
 
 The chunks are turns of LoCoMo's conversations 0 to 3; where there are not enough, halves of two
-turns make another one, with the mean of their vectors. The queries are the questions about them,
-embedded beforehand, as the router has done when a turn recalls. Adding is measured on turns that
-were never seen: how many a second are stored for good, 30 at a time and two at a time (as a turn of
-a board is), and how many the encoder reads in the background.
+turns make another one, with the mean of their vectors, in a copy of the session. The queries are
+the questions about them, embedded beforehand, as the router has done when a turn recalls. Adding is
+measured on turns that were never seen: how many a second are stored for good, 30 at a time and two
+at a time (as a turn of a board is), and how many the encoder reads in the background.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ async def _measure(
         rows: list[dict[str, JSON]] = []
         for size in sizes:
             told(f"{size} chunks: storing")
-            await asyncio.to_thread(_fill, desk, str(size), size)
+            await asyncio.to_thread(fill, desk, str(size), size)
             # The first recall of a memory reads it into its indexes.
             started = time.perf_counter()
             await desk.recall(str(size), questions[0], FixedPolicy("mid"))
@@ -115,7 +116,8 @@ def _conversation(name: str, turns: Sequence[Said]) -> Conversation:
     return Conversation(name=name, turns=tuple(turns), questions=())
 
 
-def _fill(desk: ConversationMemory, user: str, size: int) -> None:
+def fill(desk: ConversationMemory, user: str, size: int) -> None:
+    """Store `size` chunks for a user: those of the user "base", and mixtures of them."""
     chunks, base = desk.store.chunks, Scope(user="base")
     known = chunks.all(base)
     tokens = chunks.tokens(base, desk.encoder.name, [row.id for row in known])
@@ -141,15 +143,19 @@ def _fill(desk: ConversationMemory, user: str, size: int) -> None:
 
 
 def _mixed(known: Sequence[ChunkRow]) -> Iterator[ChunkRow]:
-    """Yield mixtures of two chunks: half of the words of each, and the mean of their vectors."""
+    """Yield mixtures of two chunks: half of the words of each, and the mean of their vectors.
+
+    They stand in copies of the sessions of the first one, in the same order.
+    """
     draw = random.Random(0)
-    while True:
-        one, other = draw.choices(known, k=2)
-        words, more = one.text.split(), other.text.split()
-        text = " ".join((*words[: len(words) // 2], *more[len(more) // 2 :]))
-        both = sum(np.frombuffer(each.vector or b"", "<f4") for each in (one, other))
-        vector = (both / np.linalg.norm(both)).astype("<f4").tobytes()
-        yield replace(one, text=text, vector=vector)
+    for copy in count(1):
+        for one in known:
+            other = draw.choice(known)
+            words, more = one.text.split(), other.text.split()
+            text = " ".join((*words[: len(words) // 2], *more[len(more) // 2 :]))
+            both = sum(np.frombuffer(each.vector or b"", "<f4") for each in (one, other))
+            vector = (both / np.linalg.norm(both)).astype("<f4").tobytes()
+            yield replace(one, text=text, vector=vector, session=f"{one.session}-{copy}")
 
 
 def main() -> int:

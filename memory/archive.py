@@ -16,6 +16,7 @@ from ..store.engine import Store
 from ..values import Scope
 from .chunks import AGENT_TRUST, USER, USER_TRUST, Turn, cut
 from .embedding import Embedder
+from .stacking import Stacking
 
 if TYPE_CHECKING:
     from ..config import MemorySettings
@@ -49,6 +50,7 @@ class Archive:
     ) -> None:
         self._store = store
         self._embedder = embedder
+        self._stacking = Stacking(store, in_process=settings.in_process_chunks)
         self._settings = settings
         self._clock = clock
         self._embedding: dict[Scope, asyncio.Task[None]] = {}
@@ -190,12 +192,19 @@ class Archive:
         try:
             while owner in self._grown:
                 self._grown.remove(owner)
-                while await self._embedder.embed_next(owner, limit=_EMBEDDED_AT_ONCE):
-                    pass
+                more = True
+                while more:
+                    await self._stack(owner)
+                    more = await self._embedder.embed_next(owner, limit=_EMBEDDED_AT_ONCE)
+                await self._stack(owner)
         except StoreError:
             _log.warning("Embedding the memory of %s stopped.", owner.user, exc_info=True)
         finally:
             del self._embedding[owner]
+
+    async def _stack(self, owner: Scope) -> None:
+        while await self._store.call(self._stacking.follow, owner):
+            pass
 
 
 def not_remembered(id_: str) -> UnknownName:

@@ -39,14 +39,14 @@ class Columns:
 
     def put(self, slot: int, row: ChunkRow) -> None:
         """Note a chunk at its slot."""
-        session = row.session if row.session is not None else f"run {row.run_id}"
+        session = thread(row)
         _set(self._agent, slot, self._agents.setdefault(row.agent, len(self._agents)))
         _set(self._session, slot, self._sessions.setdefault(session, len(self._sessions)))
         _set(self._sequence, slot, row.sequence)
         _set(self._day, slot, day_number(row.created_at.timestamp()))
         _set(self._writer, slot, self._writers.setdefault(row.writer, len(self._writers)))
-        _set(self._length, slot, math.log(max(row.tokens, 1)))
-        _set(self._asks, slot, float("?" in row.text))
+        _set(self._length, slot, length(row))
+        _set(self._asks, slot, float(asks(row)))
         _set(self._trust, slot, row.trust)
 
     def layout(self, used: Numbers) -> tuple[Numbers, Layout]:
@@ -55,9 +55,11 @@ class Columns:
         order = np.lexsort((np.frombuffer(self._sequence, np.int64)[used], session))
         slots, session = used[order], session[order]
         begins = np.flatnonzero(np.diff(session, prepend=-1))
+        session = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(slots)))
         layout = Layout(
             starts=begins,
-            session=np.repeat(np.arange(len(begins)), np.diff(begins, append=len(slots))),
+            session=session,
+            stretch=session,
             length=np.frombuffer(self._length, np.float64)[slots],
             asks=np.frombuffer(self._asks, np.float64)[slots],
             trust=np.frombuffer(self._trust, np.float64)[slots],
@@ -83,8 +85,8 @@ class Columns:
 
     def named(self, query: str, slots: Numbers) -> Floats:
         """Return for each slot 1 if the query names its writer, 0 if others, 0.5 if nobody."""
-        asked = set(_WORD.findall(query.casefold()))
-        named = np.array([_is_named(name, asked) for name in self._writers], np.float64)
+        asked = frozenset(name_words(query))
+        named = np.array([not asked.isdisjoint(names_of(one)) for one in self._writers], np.float64)
         if not named.any():
             return np.full(len(slots), 0.5)
         found: Floats = named[np.frombuffer(self._writer, np.int64)[slots]]
@@ -98,10 +100,31 @@ def _set(column: array[N], slot: int, value: N) -> None:
         column[slot] = value
 
 
+def thread(row: ChunkRow) -> str:
+    """Return what names the chunks that a chunk stands among: its session, or else its run."""
+    return row.session if row.session is not None else f"run {row.run_id}"
+
+
+def length(row: ChunkRow) -> float:
+    """Return the logarithm of a chunk's tokens."""
+    return math.log(max(row.tokens, 1))
+
+
+def asks(row: ChunkRow) -> bool:
+    """Return whether a chunk holds a question mark."""
+    return "?" in row.text
+
+
 def day_number(timestamp: float) -> int:
     """Return the day of an instant, in days since 1970 in UTC."""
     return int(timestamp // _DAY_S)
 
 
-def _is_named(writer: str, asked: set[str]) -> bool:
-    return writer != USER and not asked.isdisjoint(_WORD.findall(writer.casefold()))
+def name_words(text: str) -> list[str]:
+    """Return the words of a text in which names are looked for."""
+    return _WORD.findall(text.casefold())
+
+
+def names_of(writer: str) -> list[str]:
+    """Return the words by which a writer is named; a user is not."""
+    return [] if writer == USER else name_words(writer)

@@ -27,6 +27,11 @@ class Embedder:
         self.tokens = Tokens(encoder)
 
     @property
+    def encoder(self) -> str:
+        """The name of the encoder that makes the vectors."""
+        return self._encoder.name
+
+    @property
     def dim(self) -> int:
         """The length of a vector."""
         return self._encoder.dim

@@ -16,8 +16,6 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..search.fusion import standardise
-
 Floats: TypeAlias = NDArray[np.float64]
 Numbers: TypeAlias = NDArray[np.int64]
 
@@ -89,19 +87,23 @@ MID: Mapping[Signal, float] = MappingProxyType(
 """Weights with tokens, chosen in the same way among the 96 best of the ranking without."""
 
 _BEST_OF_SESSION = 3
-_TOLD_WITHIN_DAYS = 7
+TOLD_WITHIN_DAYS = 7
+"""What happened on a day is told on it, or so many days later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How chunks lie: arrays `(n,)` in the order of sessions, and in each in that of saying.
 
-    `starts` `(n_sessions,)` are the first places of the sessions. `length` is the logarithm of the
-    tokens, `asks` 0 or 1, `trust` 0..1, `days` the day of saying as a number (days since 1970).
+    `starts` `(n_sessions,)` are the first places of the sessions. `stretch` is the same for chunks
+    between which none is left out: where all of a session are there, that is the session. `length`
+    is the logarithm of the tokens, `asks` 0 or 1, `trust` 0..1, `days` the day of saying as a
+    number (days since 1970).
     """
 
     starts: Numbers
     session: Numbers
+    stretch: Numbers
     length: Floats
     asks: Floats
     trust: Floats
@@ -119,24 +121,20 @@ class Days:
 def signals(
     layout: Layout, *, words: Floats, meaning: Floats, named: Floats, days: Sequence[Days] = ()
 ) -> dict[Signal, Floats]:
-    """Return all signals but `tokens`, each `(n,)`, from raw BM25 scores and cosines `(n,)`.
-
-    `named` is the signal of this name.
-    """
-    said, meant = standardise(words), standardise(meaning)
+    """Return all signals but `tokens`, each `(n,)`; those of these names are given."""
     return {
-        "words": said,
-        "meaning": meant,
+        "words": words,
+        "meaning": meaning,
         "named": named,
         "length": layout.length,
         "asks": layout.asks,
-        "session": _best_of_session(said + meant, layout),
-        "words_before": _around(said, -1, layout),
-        "words_after": _around(said, 1, layout),
-        "words_two_before": _around(said, -2, layout),
-        "words_two_after": _around(said, 2, layout),
-        "meaning_before": _around(meant, -1, layout),
-        "meaning_after": _around(meant, 1, layout),
+        "session": _best_of_session(words + meaning, layout),
+        "words_before": _around(words, -1, layout),
+        "words_after": _around(words, 1, layout),
+        "words_two_before": _around(words, -2, layout),
+        "words_two_after": _around(words, 2, layout),
+        "meaning_before": _around(meaning, -1, layout),
+        "meaning_after": _around(meaning, 1, layout),
         "dated": _dated(layout.days, days),
         "trust": layout.trust,
     }
@@ -161,7 +159,7 @@ def _around(values: Floats, by: int, layout: Layout) -> Floats:
             slice(None, by),
         )
     )
-    same = layout.session[here] == layout.session[there]
+    same = layout.stretch[here] == layout.stretch[there]
     moved[here] = np.where(same, values[there], 0.0)
     return moved
 
@@ -186,6 +184,6 @@ def _dated(said: Numbers, days: Sequence[Days]) -> Floats:
     """Return 1 on the days named, and less over the week after: what happened is told later."""
     near = np.zeros(len(said))
     for span in days:
-        late = np.clip(said - span.last, 0, _TOLD_WITHIN_DAYS) / _TOLD_WITHIN_DAYS
+        late = np.clip(said - span.last, 0, TOLD_WITHIN_DAYS) / TOLD_WITHIN_DAYS
         near = np.maximum(near, np.where(said >= span.first, 1.0 - late, 0.0))
     return near

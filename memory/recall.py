@@ -24,13 +24,14 @@ from ..values import Exchange, Memo, MemoryBudget, MemoryModule, Scope, Tier, Ti
 from .archive import chunk_id
 from .days import named_days
 from .embedding import Embedder
+from .library import Library
 from .modules.asking import Price, unpriced
 from .modules.base import Passage, Reading, Request, Seen
 from .modules.filter import Filtered, Sifting, keep_ranked
 from .modules.purse import Purse
 from .modules.summary import Summing, quote_passages
 from .modules.words import share, stems
-from .shelf import SIMILARITY_FLOOR, Found, Shelves, holds
+from .shelf import SIMILARITY_FLOOR, Found, holds
 from .tiers import build_modules
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ class Recall:
         self._embedder = embedder
         self._settings = settings
         self._clock = clock
-        self._shelves = Shelves(store, embedder)
+        self._library = Library(store, embedder, in_process=settings.in_process_chunks)
         self._modules = build_modules(settings, price, embedder.count_many)
 
     def forget(self) -> None:
         """Forget what was read of users' memories; it is read again."""
-        self._shelves.forget()
+        self._library.forget()
 
     async def memo(
         self,
@@ -131,10 +132,10 @@ class Recall:
         """Return whether anything was remembered for this agent alone at the last recall."""
         if not self._settings.enabled:
             return False
-        shelves = [self._shelves.of(one) for one in (scope.owner, scope.everyone)]
-        if all(shelf.known for shelf in shelves):
-            return any(shelf.has(agent) for shelf in shelves)
-        return await asyncio.to_thread(lambda: any(shelf.has(agent) for shelf in shelves))
+        memories = [self._library.of(one) for one in (scope.owner, scope.everyone)]
+        if all(one.known for one in memories):
+            return any(one.has(agent) for one in memories)
+        return await asyncio.to_thread(lambda: any(one.has(agent) for one in memories))
 
     async def own_memo(
         self, scope: Scope, query: str, vector: Vectors, agent: str, memo: Memo
@@ -217,7 +218,7 @@ class Recall:
 
     def _find(self, scope: Scope, query: str, vector: Vectors, k: int) -> list[Found]:
         now = self._clock()
-        return self._shelves.of(scope.owner).find(
+        return self._library.of(scope.owner).find(
             scope, query, vector, k=k, now=now, days=named_days(query, now)
         )
 
@@ -232,7 +233,7 @@ class Recall:
         untold: list[Found] = []
         for owner in (scope.owner, scope.everyone):
             meant = replace(owner, agent=scope.agent)
-            some = self._shelves.of(owner).find(meant, query, vector, k=k, now=now, days=days)
+            some = self._library.of(owner).find(meant, query, vector, k=k, now=now, days=days)
             if some:
                 owners.append(owner)
             untold += [one for one in some if one.row.run_id not in told]
@@ -284,7 +285,7 @@ class Recall:
         now = self._clock()
         follows: dict[str, list[Passage]] = {}
         last: list[Passage] = []
-        rows = (row for owner in owners for row in self._shelves.of(owner).rows(wanted))
+        rows = (row for owner in owners for row in self._library.of(owner).rows(wanted))
         for row in rows:
             near = beside[row.id]
             if row.trust == near.trust or row.agent != near.agent or not holds(row, now):

@@ -15,9 +15,11 @@ from itertools import islice
 from threading import Lock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..search.dense import DenseIndex
 from ..search.encoder import Vectors
+from ..search.fusion import standardise
 from ..search.hits import top
 from ..search.lexical import LexicalIndex
 from ..store.chunks import ChunkRow, Mark
@@ -27,9 +29,6 @@ from .columns import Columns
 from .embedding import Embedder, indexed
 from .modules.words import content_words
 from .ranking import LOW, Days, Floats, Layout, Numbers, Signal, signals, weighted
-
-MOST_SHELVES = 64
-"""Users whose indexes are kept; those not asked for longest are dropped, and built again."""
 
 SIMILARITY_FLOOR = 0.25
 """The cosine from which on a chunk is taken to have to do with a query.
@@ -43,7 +42,7 @@ MOST_ROWS = 2048
 """Chunks of a user that are kept as they were read: the same ones are found again and again."""
 
 _READ_AT_ONCE = 2_000
-_EMBEDDED_AT_ONCE = 32
+EMBEDDED_AT_ONCE = 32
 """Chunks that a search embeds before it looks; if more have no vector yet, it does not wait."""
 
 
@@ -83,6 +82,11 @@ class Shelf:
         self._rows: OrderedDict[str, ChunkRow] = OrderedDict()
         self.known = False
         """Whether the database was looked at."""
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last chunk that was read."""
+        return self._mark.sequence
 
     def has(self, agent: str) -> bool:
         """Return whether anything was for this agent alone when the shelf was last searched.
@@ -139,7 +143,7 @@ class Shelf:
 
     def _search(
         self, scope: Scope, query: str, vector: Vectors, k: int, days: Sequence[Days]
-    ) -> dict[str, _Hit]:
+    ) -> dict[str, Hit]:
         slots, rows, layout = self._lie()
         if not len(slots):
             return {}
@@ -148,24 +152,16 @@ class Shelf:
         cosines = self._cosines(vector, rows)
         columns = signals(
             layout,
-            words=words.astype(np.float64),
-            meaning=cosines,
+            words=standardise(words),
+            meaning=standardise(cosines),
             named=self._columns.named(query, slots),
             days=days,
         )
         meant = self._columns.meant(scope, slots)
         scores = np.where(meant, weighted(columns, LOW), -np.inf)
         places = top(scores, min(k, int(meant.sum())))
-        made_of = np.array(list(columns.values()))[:, places].T.tolist()
-        return {
-            self._lexical.slots.id(int(slots[place])): _Hit(
-                float(scores[place]),
-                float(cosines[place]),
-                bool(words[place] > 0),
-                dict(zip(columns, row, strict=True)),
-            )
-            for place, row in zip(places, made_of, strict=True)
-        }
+        ids = [self._lexical.slots.id(int(slots[place])) for place in places]
+        return dict(zip(ids, hits(places, scores, cosines, words, columns), strict=True))
 
     def _cosines(self, vector: Vectors, rows: Numbers) -> Floats:
         """Return the cosine of each row; where there is no vector yet, the mean of the others."""
@@ -227,7 +223,7 @@ class Shelf:
         """Take the vectors that came meanwhile; make those that are missing, if they are few."""
         ids = tuple(islice(self._pending, _READ_AT_ONCE))
         known = self._embedder.vectors(self._owner, ids)
-        if len(self._pending) - len(known) <= _EMBEDDED_AT_ONCE:
+        if len(self._pending) - len(known) <= EMBEDDED_AT_ONCE:
             missing = self._store.chunks.get(self._owner, [id_ for id_ in ids if id_ not in known])
             known |= self._embedder.embed(self._owner, missing) if missing else {}
             self._pending = {}
@@ -242,13 +238,16 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hit:
+class Hit:
+    """What a chunk was found by; called with its row, it is what was found."""
+
     relevance: float
     similarity: float
     matched: bool
     signals: Mapping[Signal, float]
 
     def __call__(self, row: ChunkRow) -> Found:
+        """Return the chunk as it was found."""
         return Found(
             row=row,
             relevance=self.relevance,
@@ -258,29 +257,24 @@ class _Hit:
         )
 
 
-class Shelves:
-    """The shelves of the users who asked last. May be used from any thread."""
-
-    def __init__(self, store: Store, embedder: Embedder, *, most: int = MOST_SHELVES) -> None:
-        self._store = store
-        self._embedder = embedder
-        self._most = most
-        self._lock = Lock()
-        self._shelves: OrderedDict[Scope, Shelf] = OrderedDict()
-
-    def forget(self) -> None:
-        """Drop all shelves; they are built again from what the database holds."""
-        with self._lock:
-            self._shelves.clear()
-
-    def of(self, owner: Scope) -> Shelf:
-        """Return the shelf of `owner`, a scope without session and agent."""
-        with self._lock:
-            shelf = self._shelves.pop(owner, None) or Shelf(owner, self._store, self._embedder)
-            self._shelves[owner] = shelf
-            while len(self._shelves) > self._most:
-                self._shelves.popitem(last=False)
-            return shelf
+def hits(
+    places: Sequence[int],
+    scores: Floats,
+    cosines: Floats,
+    words: NDArray[np.floating],
+    columns: Mapping[Signal, Floats],
+) -> list[Hit]:
+    """Return what the chunks at these places of arrays `(n,)` were found by, in this order."""
+    made_of = np.array(list(columns.values()))[:, places].T.tolist()
+    return [
+        Hit(
+            float(scores[place]),
+            float(cosines[place]),
+            bool(words[place] > 0),
+            dict(zip(columns, row, strict=True)),
+        )
+        for place, row in zip(places, made_of, strict=True)
+    ]
 
 
 def holds(row: ChunkRow, now: datetime) -> bool:

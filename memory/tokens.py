@@ -8,7 +8,6 @@ numbers of its own. 18 tokens of a turn are 2.4 kB.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy as np
 
 from ..search.encoder import Encoder, Reading, Vectors
 from ..search.interaction import TokenVectors, best_matches
+from ..search.lexical import rareness
 from .modules.words import STOP_WORDS
 
 _FOLDED_DIM = 128
@@ -49,7 +49,7 @@ class Tokens:
         asked = query.ids[kept]
         known = set(asked.tolist())
         holders = Counter(id_ for blob in packed for id_ in known.intersection(_ids(blob)))
-        weights = np.array([_rareness(holders[id_], len(packed)) for id_ in asked.tolist()])
+        weights = np.array([rareness(len(packed), holders[id_]) for id_ in asked.tolist()])
         best = best_matches(_folded(query.tokens[kept]), texts)
         found: Vectors = (weights @ best / max(float(weights.sum()), 1e-9)).astype(np.float32)
         return found
@@ -87,7 +87,3 @@ def _ids_at(blob: bytes) -> int:
 def _ids(blob: bytes) -> list[int]:
     numbers: list[int] = np.frombuffer(blob, "<i4", offset=_ids_at(blob)).tolist()
     return numbers
-
-
-def _rareness(holders: int, n: int) -> float:
-    return math.log(1 + (n - holders + 0.5) / (holders + 0.5))

@@ -25,6 +25,14 @@ from .encoder import Vectors
 from .hits import Hit, Slots, top
 from .words import words
 
+K1, B = 1.2, 0.75
+"""How soon a word's repetitions stop to matter, how much long texts are held back: Lucene's."""
+
+
+def rareness(n: int, holders: int) -> float:
+    """Return the inverse document frequency of what stands in `holders` of n texts."""
+    return math.log(1 + (n - holders + 0.5) / (holders + 0.5))
+
 
 @dataclass(slots=True)
 class _Postings:
@@ -47,7 +55,7 @@ class LexicalIndex:
     held back; the defaults are Lucene's.
     """
 
-    def __init__(self, *, k1: float = 1.2, b: float = 0.75) -> None:
+    def __init__(self, *, k1: float = K1, b: float = B) -> None:
         self._k1 = k1
         self._b = b
         self._lock = Lock()
@@ -113,8 +121,7 @@ class LexicalIndex:
             postings = self._postings.get(word)
             if postings is None:
                 continue
-            df = len(postings.slots)
-            weight = times * math.log(1 + (n - df + 0.5) / (df + 0.5))
+            weight = times * rareness(n, len(postings.slots))
             slots = np.frombuffer(postings.slots, dtype=np.int32)
             counts = np.frombuffer(postings.counts, dtype=np.float32)
             scores[slots] += weight * counts / (counts + damping[slots])

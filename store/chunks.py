@@ -220,6 +220,14 @@ class Chunks:
         with self._database.reading() as connection:
             return tuple(_chunk(row) for row in connection.execute(query))
 
+    def sampled(self, scope: Scope, encoder: str, sequences: Sequence[int]) -> tuple[bytes, ...]:
+        """Return the vectors that `encoder` made of the chunks of these numbers."""
+        query = select(chunks.c.vector).where(
+            _within(scope), chunks.c.encoder == encoder, chunks.c.sequence.in_(sequences)
+        )
+        with self._database.reading() as connection:
+            return tuple(one for one in connection.execute(query).scalars() if one is not None)
+
     def ids(self, scope: Scope) -> frozenset[str]:
         """Return the ids of all chunks that were not replaced."""
         with self._database.reading() as connection:
@@ -288,7 +296,7 @@ class Chunks:
 
     def delete_all(self, scope: Scope) -> int:
         """Forget everything of the scope; return how many chunks there were."""
-        with self._changing(scope) as connection:
+        with self._changing(scope, patient=True) as connection:
             gone = connection.execute(delete(chunks).where(_within(scope))).rowcount
             if gone:
                 count_erasure(connection, scope)
@@ -309,8 +317,9 @@ class Chunks:
         return found
 
     @contextmanager
-    def _changing(self, scope: Scope) -> Iterator[Connection]:
-        with self._database.writing(f"memory {scope.tenant} {scope.user}") as connection:
+    def _changing(self, scope: Scope, *, patient: bool = False) -> Iterator[Connection]:
+        line = f"memory {scope.tenant} {scope.user}"
+        with self._database.writing(line, patient=patient) as connection:
             yield connection
 
 

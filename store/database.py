@@ -26,6 +26,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import StoreError
 from .columns import dump_json, utc_now
@@ -33,10 +34,18 @@ from .columns import dump_json, utc_now
 if TYPE_CHECKING:
     from sqlite3 import Connection as SQLiteConnection
 
+    from psycopg import Connection as PostgresConnection
+
 T = TypeVar("T")
 
 BUSY_S = 15.0
 """How long a writer waits for another one before it gives up."""
+
+THREADS = 8
+"""Threads of a store on PostgreSQL, each with a connection that is kept open."""
+
+_MORE = 8
+"""Connections opened beside those while there is more to do: recalls read in threads of others."""
 
 BATCH = 500
 """Values in one IN list: below every database's limit, and one compiled statement for all."""
@@ -54,11 +63,7 @@ class Database:
         self.name = parsed.render_as_string(hide_password=True)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         try:
-            engine = (
-                _sqlite(parsed)
-                if self.is_sqlite
-                else create_engine(parsed, json_serializer=dump_json)
-            )
+            engine = _sqlite(parsed) if self.is_sqlite else _postgres(parsed)
         except ModuleNotFoundError as error:
             raise StoreError(
                 f"The database {self.name!r} needs the package {error.name!r}. "
@@ -81,12 +86,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, *lines: str) -> Iterator[Connection]:
+    def writing(self, *lines: str, patient: bool = False) -> Iterator[Connection]:
         """Open a transaction that is kept whole when the block ends and undone when it raises.
 
         Transactions of the same line follow each other, so that what one of them reads still holds
         when it writes; one that stands in several must name them in their order, or two could wait
-        for each other. On SQLite all writers follow each other anyway.
+        for each other. On SQLite all writers follow each other anyway. Statements of a `patient`
+        one may take any time, once it has its turn.
 
         Raises:
             StoreError: the database can't be used, or stayed locked for `BUSY_S` seconds.
@@ -95,6 +101,8 @@ class Database:
             for line in () if self.is_sqlite else lines:
                 key = func.hashtextextended(line, 0)
                 connection.execute(select(func.pg_advisory_xact_lock(key)))
+            if patient and not self.is_sqlite:
+                connection.execute(select(func.set_config("statement_timeout", "0", True)))
             yield connection
 
     @property
@@ -159,6 +167,12 @@ class Database:
             raise StoreError(
                 f"The database {self.name!r} {reason}", transient=lost or _is_locked(error)
             ) from error
+        except PoolTimeout as error:
+            raise StoreError(
+                f"The database {self.name!r}: no connection of {THREADS + _MORE} became free for "
+                f"{BUSY_S:.0f} s. Ask less at a time, or of more processes.",
+                transient=True,
+            ) from error
 
 
 def batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -198,6 +212,32 @@ def _sqlite(url: URL) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _postgres(url: URL) -> Engine:
+    named = {} if "application_name" in url.query else {"application_name": "callboard"}
+    engine = create_engine(
+        url,
+        json_serializer=dump_json,
+        pool_size=THREADS,
+        max_overflow=_MORE,
+        pool_timeout=BUSY_S,
+        pool_pre_ping=True,  # a server that was restarted costs no call
+        connect_args=named,
+    )
+    event.listen(engine, "connect", _limit_waiting)
+    return engine
+
+
+def _limit_waiting(connection: PostgresConnection, _record: Any) -> None:
+    """Set how long a statement may take and wait, where neither URL, role nor server says so."""
+    connection.autocommit = True
+    for name in ("lock_timeout", "statement_timeout"):
+        connection.execute(
+            "SELECT set_config(%(name)s, %(ms)s, false) WHERE current_setting(%(name)s) = '0'",
+            {"name": name, "ms": str(int(BUSY_S * 1000))},
+        )
+    connection.autocommit = False
 
 
 def _check_folder(file: Path) -> None:
@@ -272,7 +312,7 @@ def _reason(message: str) -> str:
             f"is damaged or not a SQLite file ({message}). "
             "Restore it from a backup, or set another database_url."
         )
-    if "database is locked" in message:
+    if "database is locked" in message or "lock timeout" in message:
         return (
             f"was kept locked by another process for over {BUSY_S:.0f} s. "
             "End what holds it, then try again."
@@ -281,4 +321,9 @@ def _reason(message: str) -> str:
         return f"can't be opened for writing ({message}). Check the file's and folder's rights."
     if "disk is full" in message:
         return "can't grow: the disk is full. Free some space, then try again."
+    if "statement timeout" in message:
+        return (
+            f"did not finish within {BUSY_S:.0f} s and was stopped. Try again when it is less "
+            "busy, or add '?options=-c%20statement_timeout=60000' (ms) to database_url."
+        )
     return f"refused: {message}"

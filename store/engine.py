@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ..errors import StoreError
 from .agents import AgentRows
@@ -17,18 +17,21 @@ from .booking import Booking
 from .changes import Changes
 from .chunks import Chunks
 from .columns import utc_now
-from .database import Database
+from .database import THREADS, Database
 from .events import Events
 from .feedback import Feedbacks
 from .keys import Keys
 from .ledger import Ledger
 from .retention import Retention
 from .runs import Runs
-from .schema import HEAD, ensure_current
+from .schema import HEAD, add_stacks, ensure_current, has_stacks
 from .sessions import Sessions
 from .summaries import Summaries
 from .users import Users
 from .vectors import Vectors
+
+if TYPE_CHECKING:
+    from .stacks import Stacks
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,7 +60,7 @@ class Store:
         self._patience_s = patience_s
         self._missed = -math.inf
         # One thread on SQLite: it has one writer at a time, and so they queue up in order.
-        threads = 1 if database.is_sqlite else 8
+        threads = 1 if database.is_sqlite else THREADS
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="callboard-store")
         self.agents = AgentRows(database, clock)
         self.runs = Runs(database, clock)
@@ -72,6 +75,10 @@ class Store:
         self.ledger = Ledger(database, clock, self)
         self.retention = Retention(database, clock)
         self.users = Users(database)
+        self.stacks: Stacks | None = None
+        """Where the database can search large memories by itself."""
+        if has_stacks(database):
+            self._take_stacks()
 
     @classmethod
     def open(
@@ -99,13 +106,15 @@ class Store:
         return cls(database, found=found, clock=clock, patience_s=patience_s)
 
     def upgrade(self) -> tuple[str | None, str]:
-        """Bring the tables up to date.
+        """Bring the tables up to date, and add what the server can do by now.
 
         Returns:
             The revision that was found when the store was opened (None: an empty database), and
             the one that the tables have now.
         """
         ensure_current(self._database, migrate=True)
+        if self.stacks is None and add_stacks(self._database):
+            self._take_stacks()
         return self._found, HEAD
 
     def forget(self) -> None:
@@ -115,6 +124,18 @@ class Store:
     def compact(self) -> None:
         """Give the space of what was deleted back to the disk; writers wait meanwhile."""
         self._database.compact()
+
+    def _take_stacks(self) -> None:
+        try:
+            from .stack_tables import metadata as of_stacks
+            from .stacks import Stacks
+        except ModuleNotFoundError as error:
+            raise StoreError(
+                f"The database {self._database.name!r} searches with pgvector, and the package "
+                f"{error.name!r} is missing. Install it with: pip install 'callboard[postgres]'"
+            ) from error
+        self.stacks = Stacks(self._database)
+        self.users = Users(self._database, derived=of_stacks.sorted_tables)
 
     async def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a sync method of a repository in the store's threads and return its result.

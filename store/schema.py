@@ -17,10 +17,12 @@ from .tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest revision in `migrations/versions`."""
 
 VERSION_TABLE = "alembic_version"
+
+_STACKS = "0011"
 
 
 def ensure_current(database: Database, *, migrate: bool) -> str | None:
@@ -39,7 +41,7 @@ def ensure_current(database: Database, *, migrate: bool) -> str | None:
         refuse_newer(database, found)
         state = "is empty" if found is None else f"is from an older version ({found})"
         raise StoreError(f"The database {database.name!r} {state}. Run 'callboard db upgrade'.")
-    with database.writing("schema") as connection:
+    with database.writing("schema", patient=True) as connection:
         found = revision(connection)  # another process may have been quicker
         if found != HEAD:
             refuse_newer(database, found)
@@ -53,6 +55,26 @@ def revision(connection: Connection) -> str | None:
         return None
     found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
     return None if found is None else str(found)
+
+
+def has_stacks(database: Database) -> bool:
+    """Return whether the database can search large memories by itself: see `stacks.py`."""
+    if database.is_sqlite:
+        return False
+    with database.reading() as connection:
+        return inspect(connection).has_table("stacks")
+
+
+def add_stacks(database: Database) -> bool:
+    """Create what that needs if the server has pgvector by now; return whether it is there."""
+    from alembic.script import ScriptDirectory
+
+    if database.is_sqlite:
+        return False
+    migration = ScriptDirectory.from_config(_config()).get_revision(_STACKS)
+    with database.writing("schema", patient=True) as connection:
+        there = inspect(connection).has_table("stacks")
+        return there or bool(migration.module.create(connection))
 
 
 def revisions() -> frozenset[str]:

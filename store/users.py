@@ -7,6 +7,7 @@ what they tell belongs to the tenant, and only whose doing it was is forgotten.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -65,10 +66,14 @@ ANYWHERE = Scope(tenant=EVERYONE, user=EVERYONE)
 
 
 class Users:
-    """Exports and forgets what is kept of the user of a scope, in all sessions."""
+    """Exports and forgets what is kept of the user of a scope, in all sessions.
 
-    def __init__(self, database: Database) -> None:
+    `derived` are tables that not every database has: what they hold is made of the others.
+    """
+
+    def __init__(self, database: Database, derived: Sequence[Table[Any]] = ()) -> None:
         self._database = database
+        self._tables = (*metadata.sorted_tables, *derived)
 
     def kept(self, scope: Scope) -> dict[str, int]:
         """Return how many rows there are of the user, by table; tables without are left out."""
@@ -80,7 +85,7 @@ class Users:
                     ).scalar()
                     or 0
                 )
-                for table in metadata.sorted_tables
+                for table in self._tables
             }
         return {name: count for name, count in counts.items() if count}
 
@@ -126,7 +131,7 @@ class Users:
         while self._forget_runs(scope) or self._forget_chunks(scope):
             pass
         with self._database.writing() as connection:
-            for table in reversed(metadata.sorted_tables):
+            for table in reversed(self._tables):
                 if table not in OF_TENANT:
                     connection.execute(delete(table).where(_owned(table, scope)))
                 elif table is not spending:

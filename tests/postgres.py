@@ -60,11 +60,11 @@ class Postgres:
         time.sleep(down_s)
         self._server.ensure_postgres_running()
 
-    def new_database(self) -> str:
-        """Create an empty database, and return its URL for SQLAlchemy."""
+    def new_database(self, like: str = "template1") -> str:
+        """Create an empty database, or a copy of another, and return its URL for SQLAlchemy."""
         name = f"callboard_{os.getpid()}_{next(self._numbers)}"
         with psycopg.connect(self._dsn, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
         parts = urlsplit(self._dsn)
         host = parse_qs(parts.query).get("host", [""])[0]
         where = f"?host={host}" if host else ""

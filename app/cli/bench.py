@@ -293,6 +293,12 @@ def memory(
     conversations: Numbers = "6-7",
     memo_tokens: MemoTokens = 512,
     limit: Limit = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            "--database", metavar="URL", help="An empty PostgreSQL that finds in its stacks."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Recall what answers the questions of long conversations, and count what stands in the memo.
@@ -314,6 +320,8 @@ def memory(
         methods=known_names(methods, METHODS, "method"),
         policies=tuple(policies or ()),
         config=ctx.obj,
+        database_url=database_url,
+        in_process_chunks=None if database_url is None else 0,
     )
     with Progress(console=err(), transient=True) as bar:
         task = bar.add_task("Storing the conversations", total=None)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sqlalchemy import make_url
 
 from callboard.codec import from_json, to_json
 from callboard.config import MemorySettings
@@ -150,15 +151,28 @@ class Desk:
 
 def desk(store: Store, *, clock: Clock | None = None, **settings: Any) -> Desk:
     encoder, clock = WordEncoder(), clock or Clock()
+    if store.stacks is not None:
+        settings = {"in_process_chunks": 0, **settings}
     embedder = Embedder(store, encoder)
     archive = Archive(store, embedder, MemorySettings(**settings), clock)
     memory = Recall(store, embedder, MemorySettings(**settings), clock)
     return Desk(store=store, encoder=encoder, clock=clock, archive=archive, memory=memory)
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'memory.db'}"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database: on PostgreSQL memories are searched in their stacks."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'memory.db'}"
+    return str(request.getfixturevalue("migrated")())
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: Any) -> Callable[[], str]:
+    """Return what makes databases on PostgreSQL that have their tables already."""
+    first: str = postgres.new_database()
+    Store.open(first).close()
+    return lambda: str(postgres.new_database(like=make_url(first).database))
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from callboard.config import MemorySettings
 from callboard.errors import ModelUnavailable
 from callboard.memory.chunks import Turn
 from callboard.memory.embedding import Embedder
+from callboard.memory.library import Library
 from callboard.memory.recall import Recall
-from callboard.memory.shelf import Shelves
 from callboard.models.scripted import ScriptedModel
 from callboard.router.budget import FixedPolicy
 from callboard.store.engine import Store
@@ -163,11 +163,11 @@ async def test_a_chunk_deleted_before_a_resume_is_not_quoted(at: At) -> None:
 
 async def test_a_user_dropped_from_the_shelves_is_found_again(store: Store) -> None:
     encoder = WordEncoder()
-    shelves = Shelves(store, encoder, most=1)
-    first = shelves.of(Scope(user="a"))
-    assert shelves.of(Scope(user="a")) is first
-    shelves.of(Scope(user="b"))
-    assert shelves.of(Scope(user="a")) is not first
+    library = Library(store, Embedder(store, encoder), in_process=0, most=1)
+    first = library.of(Scope(user="a"))
+    assert library.of(Scope(user="a")) is first
+    library.of(Scope(user="b"))
+    assert library.of(Scope(user="a")) is not first
 
 
 async def test_what_another_process_stored_is_seen(at: At, url: str) -> None:

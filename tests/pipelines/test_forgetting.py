@@ -105,15 +105,15 @@ def remembered(board: Board) -> list[str]:
     """Return what the caches of a Board and of our functions are made of."""
     house = board._house
     assert house._encoder is not None
-    assert house._router is not None
+    assert house._routers is not None
     assert house._recall is not None
     kept = [
         *(answers._kept for answers in house.gateway._answers.values()),
-        house._router._reasoning._judgements._answers,
-        house._router._retrieval._votes._counted,
+        house._routers.of("local")._reasoning._judgements._answers,
+        house._routers.of("local")._retrieval._votes._counted,
         house._encoder._known,
         house._encoder._read,
-        house._recall._shelves._shelves,
+        house._recall._library._librarians,
         house.store._database._engine._compiled_cache,
     ]
     functions = (
@@ -187,12 +187,12 @@ def test_other_processes_forget_what_they_remember(new_board: Callable[..., Boar
     leave_words(there, ANN, CANARY)
     assert there.memory.search_sync("My bird?", user=ANN)
     house = there._house
-    assert house._router is not None
+    assert house._routers is not None
     here.users.forget_sync(ANN)
     until = time.monotonic() + 20
-    while house._router._retrieval._heard and time.monotonic() < until:
+    while house._routers.of("local")._retrieval._heard and time.monotonic() < until:
         time.sleep(0.1)
-    assert len(house._router._retrieval._votes) == 0
+    assert len(house._routers.of("local")._retrieval._votes) == 0
     there.memory.add_sync("My cat is called Tom.", user=ANN)
     found = there.memory.search_sync("How is my pet called?", user=ANN)
     assert ["Tom" in one.text for one in found] == [True]

@@ -10,11 +10,44 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, inspect
 
+import callboard.store.migrations
 from callboard.store.chunks import ChunkRow
 from callboard.store.claims import Claim
 from callboard.store.engine import Store
+from callboard.store.tables import metadata
 from callboard.values import Scope, Step, Usage
+
+
+def scripts() -> ScriptDirectory:
+    """Return the migrations."""
+    return ScriptDirectory.from_config(_config())
+
+
+def migrate_to(connection: Connection, revision: str) -> None:
+    """Bring the tables to where they were at a revision."""
+    config = _config()
+    config.attributes.update(connection=connection, metadata=metadata)
+    command.upgrade(config, revision)
+
+
+def declared(connection: Connection) -> list[MetaData]:
+    """Return the tables that this database should have."""
+    if not inspect(connection).has_table("stacks"):
+        return [metadata]
+    from callboard.store.stack_tables import metadata as of_stacks
+
+    return [metadata, of_stacks]
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(*callboard.store.migrations.__path__))
+    return config
 
 
 @dataclass

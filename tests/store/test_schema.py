@@ -4,20 +4,18 @@ import subprocess
 import sys
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
 
-import callboard.store.migrations
 from callboard.errors import StoreError
 from callboard.store.database import Database
 from callboard.store.engine import Store
 from callboard.store.schema import HEAD
 from callboard.store.tables import metadata
 from callboard.values import Scope
+
+from .conftest import declared, migrate_to, scripts
 
 
 def names_of(url: str) -> list[str]:
@@ -33,19 +31,19 @@ def test_the_migrated_tables_are_the_declared_ones(url: str) -> None:
     database = Database(url)
     with database.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, declared(connection)) == []
     database.close()
 
 
 def test_every_table_says_whose_rows_it_holds() -> None:
-    for table in metadata.sorted_tables:
+    from callboard.store.stack_tables import metadata as of_stacks
+
+    for table in (*metadata.sorted_tables, *of_stacks.sorted_tables):
         assert {"tenant", "user_id", "session"} <= set(table.c.keys())
 
 
 def test_head_is_the_last_migration() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(*callboard.store.migrations.__path__))
-    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+    assert scripts().get_current_head() == HEAD
 
 
 def test_an_empty_database_is_migrated_once(url: str) -> None:
@@ -83,18 +81,10 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(url: str, migra
     store.close()
 
 
-def tables_of(database: Database, wanted: str) -> None:
-    """Create the tables as they were at a revision."""
-    config = Config()
-    config.set_main_option("script_location", str(*callboard.store.migrations.__path__))
-    with database.writing() as connection:
-        config.attributes.update(connection=connection, metadata=metadata)
-        command.upgrade(config, wanted)
-
-
 def test_agents_of_the_first_version_stay_and_count_as_changed(url: str) -> None:
     database = Database(url)
-    tables_of(database, "0001")
+    with database.writing() as connection:
+        migrate_to(connection, "0001")
     at = "'2026-01-15 12:00:00.000000'"
     with database.writing() as connection:
         for statement in (
