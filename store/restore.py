@@ -19,7 +19,7 @@ from .backup import AT_ONCE, BackupFile, Manifest, TableEntry, kind_of, known_ta
 from .claims import GOING, Claim, scope_of
 from .database import Database
 from .events import event_values
-from .schema import HEAD, VERSION_TABLE, refuse_newer, revision, revisions, upgrade
+from .schema import DERIVED, HEAD, VERSION_TABLE, refuse_newer, revision, revisions, upgrade
 from .summaries import summarize
 from .tables import events, runs, steps
 
@@ -55,7 +55,7 @@ def restore_backup(
                 "Install that version ('pip install --upgrade callboard')."
             )
         backup.check()
-        with database.writing("schema") as connection:
+        with database.writing("schema", patient=True) as connection:
             _make_room(connection, database, replace=replace, now=clock())
             upgrade(connection, manifest.revision)
             _check_tables(connection, manifest)
@@ -87,6 +87,8 @@ def _make_room(connection: Connection, database: Database, *, replace: bool, now
             f"A process is at work on the database {database.name!r}: nothing was changed. "
             "Stop all that use it, wait until [limits] lease_s are over, then try again."
         )
+    for name in DERIVED:
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
     for one in reversed(tables):
         connection.execute(DropTable(one))
     connection.exec_driver_sql(f"DROP TABLE {VERSION_TABLE}")
