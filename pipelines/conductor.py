@@ -282,8 +282,9 @@ class Conductor:
             )
         except StoreError as error:
             _log.warning("Run %s was left: %s", claim.run_id, error)
-            with suppress(StoreError):
-                await self._store.call(self._store.runs.outlive, claim)
+            if not error.transient:
+                with suppress(StoreError):
+                    await self._store.call(self._store.runs.outlive, claim)
         except asyncio.CancelledError:
             if not self._running[claim.run_id].cancelled:
                 raise  # the Board closes: the run stays open, to be resumed

@@ -144,8 +144,8 @@ class RunLog:
             notes, self._notes = self._notes, _Notes()
         for watcher in self._watchers:
             watcher.end(self._ended)
-        for booking in notes.bookings:
-            with suppress(StoreError):
+        with suppress(StoreError):
+            for booking in notes.bookings:
                 await self._store.book(booking)
 
     async def _write(self) -> None:

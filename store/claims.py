@@ -195,10 +195,12 @@ def lock_claimed(connection: Connection, claim: Claim) -> Row[Any]:
     if row is None:
         raise StoreError(f"There is no run {claim.run_id!r}: nothing was stored. It was deleted.")
     if (row.owner, row.fence) != (claim.owner, claim.fence):
-        whose = f"by {row.owner!r}, because its lease had expired" if row.owner else "or let go"
+        if row.owner == NOBODY:
+            raise StoreError(f"The run {claim.run_id!r} was let go: nothing was stored.")
         raise StoreError(
-            f"The run {claim.run_id!r} was taken over from {claim.owner!r} {whose}: nothing was "
-            "stored. Stop working on it; a longer limits.lease_s makes this rarer."
+            f"The run {claim.run_id!r} was taken over from {claim.owner!r} by {row.owner!r}, "
+            "because its lease had expired: nothing was stored. Stop working on it; a longer "
+            "limits.lease_s makes this rarer."
         )
     return row
 
