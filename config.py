@@ -119,8 +119,8 @@ class LimitSettings(Section):
     threads: int = Field(default=16, ge=1, le=256)
     """Threads for functions that are not async."""
     lease_s: float = Field(default=30.0, gt=0)
-    """A run whose process shows no sign of life for this long is taken over by another. So long, and
-    30 s at least, a process waits for a database that is out of reach."""
+    """A run whose process shows no sign of life for this long is taken over by another. A process
+    waits as long for a database that is out of reach, and 30 s at least."""
     turns_at_once: int = Field(default=64, ge=1)
     """Turns that one process carries at once; more wait for whichever process has room first."""
     queue: int = Field(default=1000, ge=0)
