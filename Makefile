@@ -26,7 +26,7 @@ demo: install
 	@$(BIN)/callboard demo
 
 test: install weights
-	@cd tests && $(BIN)/pytest
+	@cd tests && $(BIN)/pytest --numprocesses auto --dist loadfile
 
 soak: install weights
 	@cd tests && $(BIN)/pytest -m soak --timeout 3600

@@ -23,7 +23,7 @@ HEAD = "0011"
 VERSION_TABLE = "alembic_version"
 
 DERIVED = ("stacked_terms", "stacked", "stacks")
-"""Tables that some databases have beside those of `tables.py`, and that hold nothing new; those that
+"""Tables that some databases have beside those of `tables.py`, and hold nothing new; those that
 refer to others come first."""
 _STACKS = "0011"
 

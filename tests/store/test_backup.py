@@ -329,7 +329,7 @@ def test_runs_that_were_in_progress_are_not_done_twice(
     assert summary.runs == 3
     assert restored.runs.get(scope, "ended").status == "done"
     # Nobody was at work on it: whoever recovers here takes it up, once.
-    assert [one.run_id for one in restored.runs.claim_expired("me2", 30)] == ["left"]
+    assert [one.claim.run_id for one in restored.runs.claim_expired("me2", 30)] == ["left"]
     with pytest.raises(StoreError, match="has ended"):
         restored.runs.record(going, events=[AnswerDelta(text="cause")])
     restored.close()
