@@ -6,12 +6,9 @@ What processes remember of users' words goes too: here at once, elsewhere when t
 from __future__ import annotations
 
 import asyncio
-import inspect
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
-from functools import _lru_cache_wrapper
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidInput, StoreError, UnknownName
@@ -27,8 +24,6 @@ TRIES = 3
 _POLL_S = 0.1
 _STOPS_S = 5.0
 """The time that another process has for stopping a run. After that its writes are refused."""
-
-_PACKAGE = __package__.partition(".")[0]
 
 
 async def forget(house: House, scope: Scope) -> Forgotten:
@@ -75,12 +70,3 @@ async def _stop(house: House, scope: Scope) -> None:
     while going and time.monotonic() < until:
         await asyncio.sleep(_POLL_S)
         going = await asyncio.to_thread(users.going, scope)
-
-
-def forget_texts() -> None:
-    """Empty the caches of our functions: what they were called with are often users' words."""
-    ours = [one for name, one in list(sys.modules.items()) if name.partition(".")[0] == _PACKAGE]
-    for module in ours:
-        for value in list(vars(module).values()):
-            if isinstance(value, _lru_cache_wrapper) and inspect.signature(value).parameters:
-                value.cache_clear()

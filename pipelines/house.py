@@ -52,8 +52,8 @@ from ..values import (
     Suggestion,
     TierPolicy,
 )
+from .caches import forget_texts
 from .feedback import FeedbackDesk
-from .forgetting import forget_texts
 from .loop import LoopThread
 from .metrics import routing_metrics
 from .order import HISTORY, Order
