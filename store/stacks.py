@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +43,18 @@ _STALE = 0.9
 """Words are counted anew when less than this share of the chunks that were counted is left."""
 
 _KEY = ("tenant", "user_id", "id")
+_PLAIN = (
+    "id",
+    "session",
+    "thread",
+    "sequence",
+    "agent",
+    "day",
+    "length",
+    "asks",
+    "trust",
+    "encoder",
+)
 _TERM_COLUMNS = ("tenant", "user_id", "term", "holders")
 _MOST_COMPARED = 20_000
 """Entries of HNSW that are compared for one search, where a filter leaves little."""
@@ -221,16 +232,13 @@ def _held(connection: Connection, scope: Scope, ids: Sequence[str]) -> frozenset
 
 
 def _values(scope: Scope, row: StackedRow) -> dict[str, Any]:
-    values = asdict(row)
-    vector = values.pop("vector")
-    terms = numbered(scope, words=row.words, names=values.pop("names"))
     return {
-        **values,
         "tenant": scope.tenant,
         "user_id": scope.user,
+        **{name: getattr(row, name) for name in _PLAIN},
         "words": len(row.words),
-        "terms": terms,
-        "embedding": None if vector is None else _floats(vector),
+        "terms": numbered(scope, words=row.words, names=row.names),
+        "embedding": None if row.vector is None else _floats(row.vector),
     }
 
 

@@ -10,6 +10,14 @@ from typing import Any
 
 import pytest
 
+RAY = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # or Ray binds the machine's own address
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": "only-for-tests-only-for-tests-only-for-tests",  # or it writes one into home
+}
+"""What Ray reads when it is imported."""
+
 _reached: list[str] = []
 """Addresses outside this machine that the running test tried to reach."""
 
@@ -46,9 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith("CALLBOARD_") or name.endswith(("_API_KEY", "_API_BASE")):
             del os.environ[name]
-    from ray_cluster import ENVIRONMENT
-
-    os.environ.update(ENVIRONMENT)
+    os.environ.update(RAY)
 
 
 @pytest.fixture(autouse=True)

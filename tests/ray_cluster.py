@@ -1,4 +1,7 @@
-"""A Ray cluster on this machine alone, to which nodes are added and of which nodes are killed."""
+"""A Ray cluster on this machine alone, to which nodes are added and of which nodes are killed.
+
+What Ray reads when it is imported is set in conftest.py.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,6 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-
-ENVIRONMENT = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # or Ray binds the machine's own address
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": "only-for-tests-only-for-tests-only-for-tests",  # or it writes one into home
-}
-"""What Ray reads when it is imported; conftest.py sets it before any test."""
 
 
 class RayCluster:

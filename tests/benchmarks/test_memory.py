@@ -16,6 +16,7 @@ from callboard.app.cli import app
 from callboard.benchmarks.answering import exact_match, found_share, token_f1
 from callboard.benchmarks.memory import MemorySetup, measure_memory, open_desk
 from callboard.benchmarks.memory_environment import memory_environment
+from callboard.benchmarks.memory_size import measure as measure_size
 from callboard.benchmarks.memory_speed import measure as measure_speed
 from callboard.benchmarks.sets.conversations import load_conversations
 from callboard.benchmarks.sets.diaries import diaries
@@ -286,6 +287,18 @@ def useless(cost_usd: Decimal | None) -> Callable[..., Awaitable[ChatReply]]:
 
 
 # Speed -------------------------------------------------------------------------------------------
+
+
+def test_a_stack_is_measured_beside_a_shelf(locomo: Path, postgres: Any) -> None:
+    conversations = load_conversations(locomo, "locomo")
+    (row,) = measure_size(conversations, postgres.new_database(), [60], 4, 200, silent)
+    assert row["chunks"] == 60
+    assert row["overlap_10"] > 90
+    assert row["stack_evidence"] == row["shelf_evidence"] > 0
+    assert row["stacked_per_s"] > 0
+    assert all(row[f"{name}_p50_ms"] > 0 for name in ("stack", "shelf"))
+    with pytest.raises(InvalidInput, match="pgvector"):
+        measure_size(conversations, f"sqlite:///{locomo}/memory.db", [60], 4, 200, silent)
 
 
 def test_speed_is_measured_at_more_chunks_than_were_said(locomo: Path) -> None:
