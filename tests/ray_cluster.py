@@ -7,43 +7,43 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+
+import pytest
 
 
 class RayCluster:
     """A head with one CPU; use it as a context manager. Nothing of it is left at the end."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
-        self._path = os.environ.get("PYTHONPATH")
         self.processes: list[Any] = []
+        self._ending = ExitStack()
 
     def __enter__(self) -> RayCluster:
-        # The processes of the cluster find the modules of the tests.
-        here = str(Path(__file__).parent)
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (here, self._path)))
-        from ray.cluster_utils import Cluster
+        with ExitStack() as ending:
+            folder = tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
+            environment = pytest.MonkeyPatch()
+            ending.callback(environment.undo)
+            environment.setenv("RAY_TMPDIR", ending.enter_context(folder))
+            # The processes of the cluster find the modules of the tests.
+            environment.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+            from ray.cluster_utils import Cluster
 
-        self._cluster = Cluster()
-        self.add_node(include_dashboard=False, temp_dir=self._folder.name)
+            self._cluster = Cluster()
+            ending.callback(self._stop)
+            self.add_node(include_dashboard=False)
+            self._ending = ending.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
+        self._ending.close()
+
+    def _stop(self) -> None:
         self._cluster.shutdown()
         for process in self.processes:
             process.wait(timeout=30)
-        self._folder.cleanup()
-        if self._path is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = self._path
 
     @property
     def address(self) -> str:
