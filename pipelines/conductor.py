@@ -202,9 +202,9 @@ class Conductor:
     async def _take_queued(self) -> None:
         only = None if self._recover else tuple(self._queued)
         await self._claim(lambda places: self._claim_queued(places, only))
-        if self._room.free:  # or it would have been taken
-            self._more = False
+        if self._room.free:  # what was there is taken, but more may have come meanwhile
             self._queued.difference_update(only or ())
+            self._more = bool(self._queued)
 
     async def _claim_queued(self, most: int, only: tuple[str, ...] | None) -> tuple[Taken, ...]:
         return await self._store.call(

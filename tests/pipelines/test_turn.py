@@ -365,21 +365,19 @@ def test_the_limit_of_the_settings_holds_where_the_caller_sets_none(make_board) 
     assert run.status == "done"
 
 
-async def test_who_stops_reading_just_when_something_comes_is_let_go(board) -> None:
+async def test_who_stops_reading_just_when_something_comes_is_let_go(make_board) -> None:
     """A cancellation that came with the next event was lost once, and Ctrl-C hung."""
+    board = make_board(ScriptedModel(lambda request: "late", delay_s=30))
+    board.register(Agent(name="slow", description="Takes its time."))
     house = board._house
-    run_id = await board.start("hello")
+    run_id = await board.start("hello", agents=["slow"])
 
     async def race() -> bool:
         conductor = await house.conductor()
         scope = Scope(tenant="local", user="local")
-        await conductor.wait(run_id)
-        last = [event.seq async for event in conductor.events(scope, run_id, 0)][-1]
-        reading = asyncio.ensure_future(anext(conductor.events(scope, run_id, last)))
-        while not conductor._watchers.get(run_id):
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
-        conductor._written(run_id)
+        reading = asyncio.ensure_future(anext(conductor.events(scope, run_id, 1000)))
+        await asyncio.sleep(0.1)
+        conductor._watchers.tell(run_id)
         await asyncio.sleep(0)
         reading.cancel()
         await asyncio.wait([reading], timeout=1)
