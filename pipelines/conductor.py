@@ -112,7 +112,7 @@ class Conductor:
 
         Returns whose they are.
         """
-        taken = await self._claim(
+        taken, _ = await self._claim(
             lambda places: self._store.call(
                 self._store.runs.claim_expired,
                 self._owner,
@@ -201,8 +201,8 @@ class Conductor:
 
     async def _take_queued(self) -> None:
         only = None if self._recover else tuple(self._queued)
-        await self._claim(lambda places: self._claim_queued(places, only))
-        if self._room.free:  # what was there is taken, but more may have come meanwhile
+        taken, places = await self._claim(lambda places: self._claim_queued(places, only))
+        if len(taken) < places:  # these were all, but more may have come meanwhile
             self._queued.difference_update(only or ())
             self._more = bool(self._queued)
 
@@ -217,11 +217,11 @@ class Conductor:
 
     async def _claim(
         self, claim: Callable[[int], Awaitable[tuple[Taken, ...]]]
-    ) -> tuple[Taken, ...]:
-        """Claim as many runs as there is room for, and begin them."""
+    ) -> tuple[tuple[Taken, ...], int]:
+        """Claim as many runs as there is room for, and begin them; return how many might be."""
         async with self._claiming:
             if self._draining:
-                return ()
+                return (), 0
             places = self._room.take(self._room.free)
             taken: tuple[Taken, ...] = ()
             try:
@@ -230,17 +230,19 @@ class Conductor:
                 self._room.give_back(places - len(taken))
             for one in taken:
                 self._begin(one)
-            return taken
+            return taken, places
 
     def _begin(self, taken: Taken, order: Order | None = None, *, place: bool = True) -> None:
         run_id = taken.claim.run_id
         task = asyncio.create_task(self._carry(taken, order))
-        self._running[run_id] = _Running(task)
-        task.add_done_callback(lambda _: self._left(run_id, place))
+        running = self._running[run_id] = _Running(task)
+        task.add_done_callback(lambda _: self._left(run_id, running, place))
         self._watchers.tell(run_id)
 
-    def _left(self, run_id: str, place: bool) -> None:
-        del self._running[run_id]
+    def _left(self, run_id: str, running: _Running, place: bool) -> None:
+        # A run that was taken away may have come back while the task that lost it still ends.
+        if self._running.get(run_id) is running:
+            del self._running[run_id]
         self._room.give_back(place)
         if self._more:
             self._wake.set()
@@ -267,6 +269,7 @@ class Conductor:
     async def _carry(self, taken: Taken, order: Order | None) -> None:
         """Carry one run to its end; a run that was taken over is let go."""
         claim, started = taken.claim, time.perf_counter()
+        running = self._running[claim.run_id]
         query = order.query if order else taken.options["query"]
         log = RunLog(
             self._store,
@@ -286,7 +289,7 @@ class Conductor:
                 with suppress(StoreError):
                     await self._store.call(self._store.runs.outlive, claim)
         except asyncio.CancelledError:
-            if not self._running[claim.run_id].cancelled:
+            if not running.cancelled:
                 raise  # the Board closes: the run stays open, to be resumed
             with suppress(StoreError):  # it had ended, or is another's
                 await log.flush(
@@ -294,7 +297,7 @@ class Conductor:
                 )
         finally:
             await log.close()
-            self._running[claim.run_id].ended = log.ended is not None
+            running.ended = log.ended is not None
             _log.info(
                 "Run ended",
                 extra={

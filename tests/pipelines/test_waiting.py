@@ -221,3 +221,10 @@ def test_a_run_that_every_process_dies_over_is_given_up_in_words(
     assert f"{LOSSES} processes in a row died" in (run.error or "")
     assert isinstance(next(iter(board.events_sync("r1"))).body, Done)
     assert board.resume_sync() == ()
+
+
+async def test_many_at_once_all_come_to_their_turn(make_board) -> None:
+    board = make_board(limits={"turns_at_once": 2})
+    board.register(Agent(name="quick", description="Answers at once."))
+    ended = await asyncio.gather(*(board.run(f"{n}?", agents=["quick"]) for n in range(30)))
+    assert [run.status for run in ended] == ["done"] * 30
