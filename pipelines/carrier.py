@@ -27,9 +27,10 @@ from .turn import Services, Turn, build_graph
 
 _log = logging.getLogger(__name__)
 
-LOSSES = 5
+LOSSES = 10
 """A run over which so many processes died in a row, without a step done in between, is given up:
-it is probably what kills them. With fewer, runs that stood beside such a one would go with it."""
+it is probably what kills them. Where workers were killed every few seconds on a busy machine, one
+of 300 runs that had no part in it stood beside five in a row."""
 
 STOPPED = RunEnd(status="cancelled", error="The run was stopped.")
 
