@@ -37,6 +37,7 @@ from .values import Strategy
 
 CONFIG_FILE = "callboard.toml"
 PREFIX = "CALLBOARD_"
+_SQLITE = "sqlite:///"
 Policy: TypeAlias = Literal["auto", "retrieval", "reasoning"]
 """When a model is asked: if retrieval is not sure, never, or always."""
 Reading: TypeAlias = Literal["reason", "likelihood", "both"]
@@ -393,6 +394,17 @@ def read_settings(
     return Settings.model_construct(**dict(loaded)), ()
 
 
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of a SQLite database; None: it is in memory, or another database."""
+    name = url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else ""
+    return Path(name) if name and name != ":memory:" else None
+
+
+def is_in_memory(url: str) -> bool:
+    """Tell whether a database is gone when its process ends."""
+    return url == "sqlite://" or (url.startswith(_SQLITE) and sqlite_file(url) is None)
+
+
 def _config_file(path: Path | None) -> Path | None:
     named = path or (Path(env) if (env := os.environ.get(f"{PREFIX}CONFIG")) else None)
     if named is not None:
@@ -413,12 +425,10 @@ def _read_toml(file: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{str(file)!r} is not valid TOML: {error}.") from error
     url = data.get("database_url")
-    marker = "sqlite:///"
-    # A relative SQLite file stands beside the settings file, wherever the caller is.
-    if isinstance(url, str) and url.startswith(marker) and not url.startswith("sqlite:////"):
-        name = url.removeprefix(marker)
-        if name and name != ":memory:":
-            data["database_url"] = f"{marker}{(file.resolve().parent / name).as_posix()}"
+    named = sqlite_file(url) if isinstance(url, str) else None
+    if named is not None:
+        # A relative SQLite file stands beside the settings file, wherever the caller is.
+        data["database_url"] = f"{_SQLITE}{(file.resolve().parent / named).as_posix()}"
     return data
 
 

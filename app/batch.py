@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..agents.spec import Agent
 from ..board import Board
-from ..config import Settings
+from ..config import Settings, sqlite_file
 from ..errors import ConfigurationError
 from ..model_settings import LADDER_KEYS
 from ..pipelines.batch.asking import Asker
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 DATABASE_URL = "CALLBOARD_DATABASE_URL"
 IN_MEMORY = "sqlite://"
-SQLITE = "sqlite:///"
 
 
 def board_worker(given: JSON) -> Asker:
@@ -72,7 +70,7 @@ def for_cluster(
     told = _told(settings)
     del told["database_url"]
     given: dict[str, JSON] = {"settings": told, "route": route, "at_once": at_once}
-    file = _file(settings.database_url)
+    file = sqlite_file(settings.database_url)
     if file is not None and machines > 1 and not route:
         raise ConfigurationError(
             f"database_url is the SQLite file {str(file)!r}, and the cluster has {machines} "
@@ -84,7 +82,7 @@ def for_cluster(
             one.agent.model_dump(mode="json") for one in agents if one.state != "bundled"
         ]
     elif file is not None:
-        told["database_url"] = f"{SQLITE}{file.absolute().as_posix()}"
+        told["database_url"] = f"sqlite:///{file.absolute().as_posix()}"
     elif holds_password(settings):
         given["secret_database"] = True
     else:
@@ -106,9 +104,3 @@ def _told(settings: Settings) -> dict[str, JSON]:
             own = {key: told["models"][name][key] for key in ("ladder", *LADDER_KEYS)}
             told["models"][name] = {key: one for key, one in own.items() if one is not None}
     return told
-
-
-def _file(url: str) -> Path | None:
-    """Return the file of a SQLite database; None: it is another, or in memory."""
-    name = url.removeprefix(SQLITE) if url.startswith(SQLITE) else ""
-    return Path(name) if name and name != ":memory:" else None

@@ -73,11 +73,13 @@ def settings_checks(config: Path | None) -> tuple[Settings | None, tuple[Check, 
 
 def database_check(settings: Settings) -> Check:
     """Look at the database without creating or changing it."""
+    from ..config import is_in_memory, sqlite_file
+
     url = settings.database_url
-    if url in ("sqlite://", "sqlite:///:memory:"):
+    if is_in_memory(url):
         return Check(name="database", state="ok", detail="in memory, gone when the process ends")
-    file = Path(url.removeprefix("sqlite:///"))
-    if url.startswith("sqlite:///") and not file.exists() and file.absolute().parent.is_dir():
+    file = sqlite_file(url)
+    if file is not None and not file.exists() and file.absolute().parent.is_dir():
         return Check(name="database", state="ok", detail=f"{file} (the first query creates it)")
     from ..store.engine import Store
 

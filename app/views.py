@@ -203,7 +203,7 @@ def memory_json(run: Run) -> dict[str, JSON] | None:
                 "tier": one.tier,
                 "reason": one.reason,
                 "latency_s": one.latency_s,
-                "usage": usage_json(_together(one.usages)),
+                "usage": usage_json(together(one.usages)),
             }
             for one in modules
         ],
@@ -414,7 +414,8 @@ def tokens_text(usages: tuple[Usage, ...]) -> str:
     return f"{'?' if read is None else read} > {'?' if written is None else written}"
 
 
-def _together(usages: tuple[Usage, ...]) -> Usage:
+def together(usages: tuple[Usage, ...]) -> Usage:
+    """Return what calls used together; what is not known of one is not known of all."""
     return Usage(
         input_tokens=_sum([usage.input_tokens for usage in usages]),
         output_tokens=_sum([usage.output_tokens for usage in usages]),

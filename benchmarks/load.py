@@ -31,6 +31,7 @@ from ..board import Board
 from ..config import load_settings
 from ..errors import CallboardError
 from ..values import JSON
+from .machine import resident_mb
 from .metrics import quantile
 
 TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -277,11 +278,7 @@ class _Memory:
         self._seen: list[float] = []
 
     def look(self) -> None:
-        total = 0
-        for pid in self._pids:
-            pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-            total += pages * os.sysconf("SC_PAGE_SIZE")
-        self._seen.append(total / 2**20)
+        self._seen.append(sum(resident_mb(pid) for pid in self._pids))
 
     @property
     def told(self) -> dict[str, float]:

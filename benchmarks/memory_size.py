@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import sys
 import tempfile
@@ -30,7 +29,7 @@ from ..errors import CallboardError, InvalidInput
 from ..router.budget import FixedPolicy
 from ..values import JSON, Scope
 from .conversation_memory import ConversationMemory
-from .machine import describe_machine
+from .machine import describe_machine, resident_mb
 from .memory import MemorySetup, judge, open_desk
 from .memory_speed import fill
 from .metrics import quantile
@@ -41,7 +40,6 @@ SIZES = (10_000, 100_000)
 _IN_PROCESS = {"stack": 0, "shelf": 10**9}
 _WITHOUT_INDEX = 20_000
 """Chunks from which on the index of the vectors is built after them, which takes less."""
-_STATM = Path("/proc/self/statm")
 
 Asked = tuple[Conversation, MemoryQuestion]
 
@@ -142,10 +140,10 @@ async def _ask(
 ) -> dict[str, JSON]:
     row: dict[str, JSON] = {}
     for name, desk in desks.items():
-        before, started = _resident_mb(), time.perf_counter()
+        before, started = resident_mb(), time.perf_counter()
         await desk.found(user, asked[0][1].text, k=10)
         row[f"{name}_first_s"] = round(time.perf_counter() - started, 2)
-        row[f"{name}_mb"] = round(_resident_mb() - before)
+        row[f"{name}_mb"] = round(resident_mb() - before)
     taken: dict[str, list[float]] = {name: [] for name in desks}
     evidence: dict[str, list[float]] = {name: [] for name in desks}
     same: dict[int, list[float]] = {10: [], 64: []}
@@ -172,13 +170,6 @@ async def _ask(
 
 def _percent(shares: Sequence[float]) -> float | None:
     return round(100 * sum(shares) / len(shares), 1) if shares else None
-
-
-def _resident_mb() -> float:
-    """Return how much memory this process has; 0 where the system does not tell."""
-    if not _STATM.is_file():
-        return 0.0
-    return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def main() -> int:

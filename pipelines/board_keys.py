@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from ..errors import InvalidInput, UnknownName
+from ..errors import InvalidInput
 from ..records import ROLES, ApiKey, NewKey, Role
 from ..values import EVERYONE, Scope
 
@@ -109,9 +109,7 @@ class BoardKeys:
     def rotate_sync(self, id_: str, *, overlap: timedelta = timedelta(0)) -> NewKey:
         """`rotate`, for code that is not async."""
         now = datetime.now(UTC)
-        old = next((key for key in self.list_sync() if key.id == id_), None)
-        if old is None:
-            raise UnknownName(f"There is no key {id_!r}. 'callboard keys list' shows all.")
+        old = self._house().store.keys.get(self._tenant, id_)
         if not old.good_at(now):
             raise InvalidInput(f"The key {id_!r} is no longer good. Create a new one.")
         made = self.create_sync(

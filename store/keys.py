@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from ..errors import UnknownName
 from ..records import ApiKey
@@ -61,6 +61,15 @@ class Keys:
         with self._database.reading() as connection:
             return tuple(_key(row) for row in connection.execute(query))
 
+    def get(self, tenant: Scope, id_: str) -> ApiKey:
+        """Return a key of a tenant.
+
+        Raises:
+            UnknownName: the tenant has no such key.
+        """
+        with self._database.reading() as connection:
+            return _required(connection, tenant, id_)
+
     def end(self, tenant: Scope, id_: str, at: datetime) -> ApiKey:
         """Let a key be good until `at`, or until an earlier end that it has; return it.
 
@@ -71,10 +80,7 @@ class Keys:
         sooner = or_(api_keys.c.revoked_at.is_(None), api_keys.c.revoked_at > at)
         with self._database.writing() as connection:
             connection.execute(update(api_keys).where(*chosen, sooner).values(revoked_at=at))
-            row = connection.execute(select(api_keys).where(*chosen)).first()
-        if row is None:
-            raise UnknownName(f"There is no key {id_!r}. 'callboard keys list' shows all.")
-        return _key(row)
+            return _required(connection, tenant, id_)
 
     def used(self, key: ApiKey) -> None:
         """Note that a key was used, at most every `NOTED_S` seconds."""
@@ -107,6 +113,14 @@ class Keys:
             counted = {"minute": int(minute), "calls": calls + 1, "calls_before": before}
             connection.execute(update(api_keys).where(api_keys.c.id == key.id).values(counted))
         return 0.0
+
+
+def _required(connection: Connection, tenant: Scope, id_: str) -> ApiKey:
+    query = select(api_keys).where(api_keys.c.tenant == tenant.tenant, api_keys.c.id == id_)
+    row = connection.execute(query).first()
+    if row is None:
+        raise UnknownName(f"There is no key {id_!r}. 'callboard keys list' shows all.")
+    return _key(row)
 
 
 def _wait(limit: int, calls: int, before: int, passed: float) -> float:

@@ -123,15 +123,14 @@ class Gate:
                 raise Problem(421, f"This service is for this machine; {name!r} is not its name.")
             return Caller(board=self._board, key=None)
         kind, _, secret = headers.get("authorization", "").partition(" ")
-        known = self._board.keys.known_sync
-        key = await run_in_threadpool(known, secret.strip()) if kind.lower() == "bearer" else None
+        given = secret.strip() if kind.lower() == "bearer" else ""
+        key, wait_s = await run_in_threadpool(self._admit, given)
         if key is None:
             raise Problem(
                 401,
                 "No good key came with the request. Send 'Authorization: Bearer cb_...'; "
                 "'callboard keys create' makes one.",
             )
-        wait_s = await run_in_threadpool(self._board.keys.take_sync, key)
         if wait_s:
             raise Problem(
                 429,
@@ -139,6 +138,12 @@ class Gate:
                 retry_after_s=math.ceil(wait_s),
             )
         return Caller(board=self._board.scoped(key.scope.tenant, agents=key.agents), key=key)
+
+    def _admit(self, secret: str) -> tuple[ApiKey | None, float]:
+        """Return the key and the seconds that it has to wait; both in one thread."""
+        keys = self._board.keys
+        key = keys.known_sync(secret)
+        return key, 0.0 if key is None else keys.take_sync(key)
 
 
 _bearer = HTTPBearer(auto_error=False, description="A key: cb_...")  # told in the OpenAPI document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -10,12 +11,30 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...board import Asking
 from .access import Caller
+from .problems import Problem
 
 Below = Annotated[
     str | None, Query(alias="user", description="A user below the key's own; null: its own.")
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many, the newest first.")]
 Before = Annotated[str | None, Query(description="The id of the last one of the page before.")]
+
+
+Everyone = Annotated[bool, Query(description="Of all users; needs the role 'runs'.")]
+
+
+def whose(caller: Caller, below: str | None, everyone: bool) -> str | None:
+    """Return the user whose records are meant; None: all users'."""
+    if not everyone:
+        return caller.user(below)
+    if not caller.may("runs"):
+        raise Problem(403, "The key does not have the role 'runs', which all_users needs.")
+    return None
+
+
+def aware(at: datetime | None) -> datetime | None:
+    """Return an instant; one without a time zone is UTC."""
+    return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
 
 
 class Body(BaseModel):

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...errors import InvalidInput, nearest
-from ...values import JSON, Exchange, Run, Step, Usage, add_usage
-from ..views import decision_json, number
+from ...values import JSON, Exchange, Run, Step
+from ..views import decision_json, number, together
 from .bodies import AskingBody
 
 BOARD = "callboard"
@@ -232,9 +232,7 @@ def run_facts(run: Run, body: CompletionBody) -> dict[str, JSON]:
 
 def tokens_json(steps: tuple[Step, ...]) -> dict[str, int] | None:
     """Return the tokens of all calls together, or None if those of one are not known."""
-    total = Usage()
-    for step in steps:
-        total = add_usage(total, step.usage)
+    total = together(tuple(step.usage for step in steps))
     if total.input_tokens is None or total.output_tokens is None:
         return None
     return {

@@ -12,8 +12,7 @@ from pydantic import Field
 from ...records import NewKey, Role
 from ..views import change_json, key_json
 from .access import Admin
-from .bodies import Before, Body, Limit
-from .runs import aware
+from .bodies import Before, Body, Limit, aware
 
 router = APIRouter(prefix="/v1", tags=["keys"])
 

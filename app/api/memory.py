@@ -11,9 +11,8 @@ from ...pipelines.board_memory import Whose
 from ...values import EVERYONE
 from ..views import remembered_json
 from .access import Asker
-from .bodies import Before, Below, Body, Limit
+from .bodies import Before, Below, Body, Limit, aware
 from .problems import Problem
-from .runs import aware
 
 router = APIRouter(prefix="/v1/memory", tags=["memory"])
 

@@ -11,8 +11,7 @@ from fastapi import APIRouter, Response
 from ..export import spend_json
 from ..views import feedback_json, number
 from .access import Asker
-from .bodies import Below, Body, Limit
-from .runs import Everyone, aware, whose
+from .bodies import Below, Body, Everyone, Limit, aware, whose
 
 router = APIRouter(prefix="/v1", tags=["records"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -15,23 +15,11 @@ from ...records import RunFilter
 from ...values import Method, RunStatus
 from ..export import summary_json
 from ..views import feedback_json, run_json
-from .access import Asker, Caller
-from .bodies import AskingBody, Below, Body, Limit, Question
-from .problems import Problem
+from .access import Asker
+from .bodies import AskingBody, Below, Body, Everyone, Limit, Question, aware, whose
 from .streams import EventStream, event
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
-
-Everyone = Annotated[bool, Query(description="Of all users; needs the role 'runs'.")]
-
-
-def whose(caller: Caller, below: str | None, everyone: bool) -> str | None:
-    """Return the user whose records are meant; None: all users'."""
-    if not everyone:
-        return caller.user(below)
-    if not caller.may("runs"):
-        raise Problem(403, "The key does not have the role 'runs', which all_users needs.")
-    return None
 
 
 @router.post("", status_code=202)
@@ -131,11 +119,6 @@ async def give_feedback(run_id: str, body: FeedbackBody, caller: Asker) -> dict[
         run_id, body.score, agents=body.agents, comment=body.comment, user=caller.user(body.user)
     )
     return feedback_json(given)
-
-
-def aware(at: datetime | None) -> datetime | None:
-    """Return an instant; one without a time zone is UTC."""
-    return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
 
 
 async def _events(board: Board, run_id: str, user: str, after: int) -> AsyncIterator[bytes]:

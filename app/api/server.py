@@ -10,7 +10,7 @@ from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 
-from ...config import load_settings
+from ...config import is_in_memory, load_settings
 from ...errors import ConfigurationError
 from ..local import is_local
 from ..logs import log_to_stderr
@@ -48,7 +48,7 @@ def serve(
             "Install it with: pip install 'callboard[serve]'"
         ) from error
     settings = load_settings(config)
-    if workers > 1 and settings.database_url in ("sqlite://", "sqlite:///:memory:"):
+    if workers > 1 and is_in_memory(settings.database_url):
         raise ConfigurationError(
             "Several workers need a database that they share, not one in memory."
         )

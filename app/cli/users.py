@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -46,14 +47,7 @@ def forget(
     with open_board(ctx) as board:
         gone = board.users.forget_sync(user, tenant=tenant)
     if as_json:
-        emit(
-            {
-                "tenant": gone.tenant,
-                "user": gone.user,
-                "deleted": gone.deleted,
-                "anonymised": gone.anonymised,
-            }
-        )
+        emit(asdict(gone))
     elif not gone.deleted and not gone.anonymised:
         tell(f"Nothing was kept of {user}.")
     else:

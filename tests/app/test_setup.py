@@ -61,7 +61,8 @@ def test_every_setting_that_is_commented_out_is_one(template: str, tmp_path: Pat
 
 def test_what_is_commented_out_shows_the_defaults(template: str, tmp_path: Path) -> None:
     examples = (
-        r"^#(\[models|model = .hosted|api_|context_|price|fallback|budget_usd|timeout_s|retries)"
+        r"^#(\[models|model = .hosted|api_|context_|price|fallback|budget_usd|timeout_s|retries"
+        r"|\[mcp|command|args|env|approve|idempotent|url|headers_env)"
     )
     kept = "\n".join(line for line in template.splitlines() if not re.match(examples, line))
     file = tmp_path / "defaults.toml"
