@@ -135,7 +135,7 @@ def test_queries_compared_at_once_find_what_each_finds_alone(agents: int) -> Non
     heads = Heads.train(index.known, EVERYDAY)
     queries = [asked(ENCODER, text) for text in (QUERY, "a refund please", "zzz", "bank3 tram3")]
     also = [(), ["travel"], [], ["nobody"]]
-    found = index.compare_all(queries, heads=heads, exclude=["delivery"], also=also)
+    found = index.compare_all(queries, heads=heads, exclude=["delivery"], only=None, also=also)
     for query, names_, matches in zip(queries, also, found, strict=True):
         alone = index.compare(query, heads=heads, exclude=["delivery"], also=names_)
         assert names(matches) == names(alone)
