@@ -176,5 +176,5 @@ async def _tasks() -> list[str]:
     """Return what still goes on on the Board's loop, but for what keeps it and LiteLLM going."""
     await asyncio.sleep(2)
     names = [task.get_coro().__qualname__ for task in asyncio.all_tasks()]
-    kept = ("_tasks", "Conductor", "House", "LoggingWorker")
+    kept = ("_tasks", "Conductor", "House", "LoggingWorker", "Upkeep")
     return [name for name in names if not name.startswith(kept)]

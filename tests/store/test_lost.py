@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -49,15 +50,15 @@ async def test_a_connection_that_was_lost_is_made_again(
     relay.cut()
     run = await store.call(store.runs.get, scope, "r1")
     assert run.id == "r1"
-    assert store.reached_s < 10
+    assert store.reached_s == math.inf  # nobody noticed
 
 
 def test_a_lost_connection_is_told_as_one_that_may_come_back(
     store: Store, relay: Relay, scope: Scope
 ) -> None:
-    relay.cut()
+    relay.lose_commits = 1
     with pytest.raises(StoreError, match="can't be reached") as caught:
-        store.runs.list(scope)
+        begin(store, scope)
     assert caught.value.transient
 
 
@@ -90,6 +91,7 @@ async def test_a_run_whose_acceptance_was_not_heard_of_is_accepted_once(
     relay.lose_commits = 1
     claim = await store.call(begin, store, scope)
     assert relay.lose_commits == 0
+    assert store.reached_s < 60
     store.runs.record(claim, events=[AnswerDelta(text="a")])
     relay.lose_commits = 1
     await store.call(store.runs.enqueue, scope, "r2", "Why?", options={}, most=1)
