@@ -148,9 +148,13 @@ class Conductor:
     async def events(self, scope: Scope, run_id: str, after: int) -> AsyncIterator[Event]:
         """Yield the run's events after number `after`, as they come, up to `Done`."""
         with self._watchers.watch(run_id) as watch:
+            shown = False  # the database says first whether the run is of this scope
             while True:
                 ended = watch.ended
-                found = await self._store.call(self._store.events.after, scope, run_id, after)
+                found = watch.after(after) if shown else ()
+                if not found:
+                    found = await self._store.call(self._store.events.after, scope, run_id, after)
+                shown = True
                 for event in found:
                     after = event.seq
                     yield event
@@ -158,7 +162,7 @@ class Conductor:
                         return
                 if ended and not found:
                     return
-                if not found:
+                if not found or watch.is_last(after):
                     await watch.wait()
 
     async def keep(self) -> None:
@@ -274,7 +278,7 @@ class Conductor:
         log = RunLog(
             self._store,
             claim,
-            lambda _: self._watchers.tell(claim.run_id),
+            lambda events: self._watchers.hand(claim.run_id, events),
             [one.run(claim, query) for one in self._observers],
             last_seq=taken.last_seq,
         )

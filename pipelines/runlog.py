@@ -18,7 +18,7 @@ from ..store.booking import Booking
 from ..store.claims import Claim
 from ..store.engine import Store
 from ..store.runs import RunEnd
-from ..values import AnswerDelta, Decision, Draft, EventBody, Step
+from ..values import AnswerDelta, Decision, Draft, Event, EventBody, Step
 
 GATHER_S = 0.05
 """Pieces of text are gathered this long before they are written as one event."""
@@ -58,8 +58,8 @@ class Observer(Protocol):
 class RunLog:
     """Writes one run's record, and is the `Books` of its meters. Used on the Board's loop only.
 
-    `last_seq` is the number of the run's last event so far. `written` is called with that number
-    after each commit; `watchers` hear of the steps at once. A log that could not write once writes
+    `last_seq` is the number of the run's last event so far. `written` is called with the events
+    of each commit; `watchers` hear of the steps at once. A log that could not write once writes
     no more: the run is another's, or the database was out of reach for too long.
     """
 
@@ -67,7 +67,7 @@ class RunLog:
         self,
         store: Store,
         claim: Claim,
-        written: Callable[[int], None],
+        written: Callable[[Sequence[Event]], None],
         watchers: Sequence[Watcher] = (),
         *,
         last_seq: int = 0,
@@ -172,7 +172,13 @@ class RunLog:
                 self._notes.bookings = notes.bookings + self._notes.bookings
                 raise
         self._ended = notes.end or self._ended
-        self._written(self._last_seq)
+        first = self._last_seq - len(notes.events) + 1
+        self._written(
+            [
+                Event(run_id=self._claim.run_id, seq=n, body=e)
+                for n, e in enumerate(notes.events, first)
+            ]
+        )
 
     def _write_soon(self) -> None:
         if self._timer is None or self._timer.done():

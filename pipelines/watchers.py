@@ -1,28 +1,37 @@
 """Those who wait for what runs do, in this process or in another.
 
-What this process writes it tells them at once. What others write is looked for: in one query for
-all who wait, so that a thousand of them cost no more than one.
+What this process writes it tells them at once, and hands it to them. What others write is looked
+for: in one query for all who wait, so that a thousand of them cost no more than one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterator
+from collections import deque
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..store.engine import Store
+from ..values import Event
 
 LOOK_S = 0.25
 """What other processes wrote is looked for this often."""
 
+KEPT = 100
+"""So many of the last events are handed over; who is further behind reads the database."""
+
 
 @dataclass(slots=True)
 class _Watched:
-    """A run that someone waits for, and what was last seen of it."""
+    """A run that someone waits for, and what was last seen of it.
+
+    `latest` are the last events of all that were written here, without a gap.
+    """
 
     seq: int = -1
     ended: bool = False
+    latest: deque[Event] = field(default_factory=lambda: deque(maxlen=KEPT))
     watches: list[Watch] = field(default_factory=list)
 
 
@@ -37,6 +46,17 @@ class Watch:
     def ended(self) -> bool:
         """Whether the run was seen to have ended in another process, or to be gone."""
         return self._watched.ended
+
+    def after(self, seq: int) -> tuple[Event, ...]:
+        """Return the events after number `seq`; none: they are not at hand, or there are none."""
+        latest = self._watched.latest
+        if not latest or latest[0].seq > seq + 1:
+            return ()
+        return tuple(event for event in latest if event.seq > seq)
+
+    def is_last(self, seq: int) -> bool:
+        """Say whether the event of this number is the last one that there is, as far as known."""
+        return self._watched.seq == seq
 
     async def wait(self) -> None:
         """Wait until something happened since this was last waited for."""
@@ -73,6 +93,17 @@ class Watchers:
         watched = self._watched.get(run_id)
         for watch in watched.watches if watched else ():
             watch.signal()
+
+    def hand(self, run_id: str, events: Sequence[Event]) -> None:
+        """Hand the events that were written to those who wait for a run."""
+        watched = self._watched.get(run_id)
+        if watched is None or not events:
+            return
+        if watched.latest and events[0].seq != watched.latest[-1].seq + 1:
+            watched.latest.clear()  # another process wrote in between
+        watched.latest.extend(events)
+        watched.seq = events[-1].seq
+        self.tell(run_id)
 
     async def look(self, here: Container[str]) -> None:
         """Look for what happened to the runs that are not carried `here`.
