@@ -3,9 +3,10 @@
     callboard bench load --clients 500 --seconds 60 --workers 1
 
 Everything is real and on this machine: a model server that takes `latency_ms` for an answer and
-streams it, `callboard serve` with its workers and a database, and clients that ask, read the stream
-to its end, and ask again. Clients, model and workers share the processors, so that on a small
-machine turns a second say little; the CPU of a turn, that of the worker processes alone, says more.
+streams it, `callboard serve` with its workers and a database, and clients, each a user of its own,
+that ask, read the stream to its end, and ask again. Clients, model and workers share the
+processors, so that on a small machine turns a second say little; the CPU of a turn, that of the
+worker processes alone, says more.
 """
 
 from __future__ import annotations
@@ -148,6 +149,7 @@ async def _turn(session: aiohttp.ClientSession, number: int, counted: Counted) -
         "model": "callboard",
         "messages": [{"role": "user", "content": f"Where is my order number {number}?"}],
         "stream": True,
+        "user": f"client{number}",
     }
     began = time.perf_counter()
     first = None
