@@ -17,14 +17,53 @@ Vector: TypeAlias = NDArray[np.float32]
 Tensors: TypeAlias = dict[str, NDArray[np.float32]]
 
 
+def dump_learned(tensors: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> bytes:
+    """Return tensors and card as the bytes of a file."""
+    from safetensors.numpy import save
+
+    rows = {name: np.ascontiguousarray(one, np.float32) for name, one in tensors.items()}
+    return save(rows, metadata={"card": json.dumps(card, sort_keys=True)})
+
+
+def parse_learned(
+    data: bytes, *kinds: str, name: str, what: str, fix: str
+) -> tuple[Tensors, dict[str, Any]]:
+    """Return tensors and card of bytes of one of these kinds.
+
+    `name` and `what` they are called in messages, `fix` the sentence that says how to come by some.
+
+    Raises:
+        ConfigurationError: they are damaged, or hold something else.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        tensors = load(data)
+        head = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        card = json.loads(head["__metadata__"]["card"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ConfigurationError(
+            f"The {what} {name!r} is damaged, or no {what} of Callboard's: {error}. {fix}"
+        ) from error
+    if card.get("kind") not in kinds:
+        raise ConfigurationError(
+            f"The {what} {name!r} is of kind {card.get('kind')!r}; it has to be "
+            f"{' or '.join(kinds)}. {fix}"
+        )
+    return tensors, card
+
+
 def save_learned(file: Path, tensors: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> None:
     """Write tensors and card; the file appears whole or not at all."""
-    from safetensors.numpy import save_file
+    write_whole(file, dump_learned(tensors, card))
 
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_suffix(".part")
-    rows = {name: np.ascontiguousarray(one, np.float32) for name, one in tensors.items()}
-    save_file(rows, beside, metadata={"card": json.dumps(card, sort_keys=True)})
+    beside.write_bytes(data)
     beside.replace(file)
 
 
@@ -36,21 +75,10 @@ def load_learned(file: Path, *kinds: str, what: str, fix: str) -> tuple[Tensors,
     Raises:
         ConfigurationError: the file is missing, damaged, or holds something else.
     """
-    from safetensors import SafetensorError, safe_open
-
     if not file.is_file():
         raise ConfigurationError(f"There is no {what} {str(file)!r}. {fix}")
     try:
-        with safe_open(file, framework="np") as opened:
-            card = json.loads((opened.metadata() or {})["card"])
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise ConfigurationError(
-            f"The {what} {str(file)!r} is damaged, or no {what} of Callboard's: {error}. {fix}"
-        ) from error
-    if card.get("kind") not in kinds:
-        raise ConfigurationError(
-            f"The {what} {str(file)!r} is of kind {card.get('kind')!r}; it has to be "
-            f"{' or '.join(kinds)}. {fix}"
-        )
-    return tensors, card
+        data = file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"The {what} {str(file)!r} can't be read: {error}.") from error
+    return parse_learned(data, *kinds, name=str(file), what=what, fix=fix)

@@ -1,0 +1,1 @@
+"""Experts: encoders of queries for one domain each, over one frozen base, and who chooses them."""
