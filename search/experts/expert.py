@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 
 from ..encoder import Vectors
+from .pilots import Gate
 
 Kind: TypeAlias = Literal["linear", "lora"]
 Tensors: TypeAlias = dict[str, Vectors]
@@ -59,16 +60,15 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pilots:
-    """Where the expert does best, and where the base does, among the queries that it was made with.
+    """Which queries are for the expert.
 
-    `won` and `lost` are centroids of base embeddings, `(n, dim)` each; `gate` `(dim + 1,)` are the
-    weights of a query's embedding and a constant, whose sum is the log-odds that the query is one
-    for the expert.
+    `won` and `lost` are centroids of base embeddings, `(n, dim)` each, of the queries on which the
+    expert does best, and on which the base does.
     """
 
     won: Vectors
     lost: Vectors
-    gate: Vectors
+    gate: Gate
 
 
 class Expert(Protocol):

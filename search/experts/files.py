@@ -9,17 +9,21 @@ import numpy as np
 from ...codec import from_json, to_json
 from ...errors import ConfigurationError
 from ...models.learned import dump_learned, parse_learned, write_whole
+from ..encoder import Vectors
 from .expert import Card, Expert, LinearExpert, Pilots, Tensors
+from .pilots import Gate
 
 _KINDS = ("linear", "lora")
 _FIX = "Make one with 'callboard train expert'."
-_PILOTS = ("won", "lost", "gate")
+_PILOTS = ("pilots.won", "pilots.lost", "gate.known", "gate.border")
 
 
 def dump_expert(expert: Expert) -> bytes:
     """Return an expert as bytes."""
-    pilots = {f"pilots.{name}": getattr(expert.pilots, name) for name in _PILOTS}
-    return dump_learned({**expert.tensors(), **pilots}, to_json(expert.card))
+    pilots, gate = expert.pilots, expert.pilots.gate
+    border = np.array([gate.border, gate.width], np.float32)
+    told = dict(zip(_PILOTS, (pilots.won, pilots.lost, gate.known, border), strict=True))
+    return dump_learned({**expert.tensors(), **told}, to_json(expert.card))
 
 
 def parse_expert(data: bytes, *, encoder: str, name: str) -> Expert:
@@ -36,7 +40,7 @@ def parse_expert(data: bytes, *, encoder: str, name: str) -> Expert:
     tensors, told = parse_learned(data, *_KINDS, name=name, what="expert", fix=_FIX)
     try:
         card = from_json(Card, told)
-        pilots = Pilots(**{one: tensors.pop(f"pilots.{one}") for one in _PILOTS})
+        pilots = _pilots(card, *(tensors.pop(one) for one in _PILOTS))
         expert = _expert(card, pilots, tensors)
     except (KeyError, ValueError) as error:
         raise ConfigurationError(f"The expert {name!r} is damaged: {error}. {_FIX}") from error
@@ -53,17 +57,26 @@ def save_expert(expert: Expert, file: Path) -> None:
     write_whole(file, dump_expert(expert))
 
 
+def _pilots(card: Card, won: Vectors, lost: Vectors, known: Vectors, border: Vectors) -> Pilots:
+    """Return the pilots of these tensors.
+
+    Raises:
+        ValueError: they do not fit together.
+    """
+    for one in (won, lost, known):
+        if one.ndim != 2 or one.shape[1] != card.dim or not np.isfinite(one).all():
+            raise ValueError("its pilots do not fit")
+    at, width = (float(one) for one in border)
+    return Pilots(won=won, lost=lost, gate=Gate(known=known, border=at, width=width))
+
+
 def _expert(card: Card, pilots: Pilots, tensors: Tensors) -> Expert:
     """Return the expert of these tensors.
 
     Raises:
         KeyError, ValueError: they do not fit together.
     """
-    wrong = pilots.gate.shape != (card.dim + 1,) or any(
-        one.ndim != 2 or one.shape[1] != card.dim for one in (pilots.won, pilots.lost)
-    )
-    finite = all(np.isfinite(one).all() for one in (*tensors.values(), pilots.gate))
     change = tensors["change"]
-    if wrong or not finite or change.shape != (card.dim, card.dim):
-        raise ValueError("its numbers do not fit together")
+    if change.shape != (card.dim, card.dim) or not np.isfinite(change).all():
+        raise ValueError("its change does not fit")
     return LinearExpert(card=card, pilots=pilots, change=change)

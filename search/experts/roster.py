@@ -84,8 +84,7 @@ class Roster:
     def _by_gate(self, vector: Vectors) -> dict[str, float]:
         scores = {BASE: 0.5}
         for name, expert in self._experts.items():
-            gate = expert.pilots.gate
-            scores[name] = float(1 / (1 + np.exp(-(vector @ gate[:-1] + gate[-1]))))
+            scores[name] = expert.pilots.gate.probability(vector)
         return scores
 
     def _by_pilots(self, vector: Vectors) -> dict[str, float]:

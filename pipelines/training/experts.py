@@ -1,0 +1,90 @@
+"""Makes an expert of a collection: embeds it, trains, and says how good the expert is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import numpy as np
+
+from ...search.encoder import Encoder, Vectors
+from ...search.experts.corpus import Corpus
+from ...search.experts.expert import Card, LinearExpert, Pilots, Score
+from ...search.experts.pilots import Gate, pilots
+from ...search.experts.roster import BASE
+from ...search.experts.training import Lesson, Trained, TrainingSettings, train
+from ...search.relevance import paired_interval
+
+AT_ONCE = 256
+"""Texts that are embedded between two words of progress."""
+
+
+def lesson_of(
+    corpus: Corpus, encoder: Encoder, progress: Callable[[str], None] = lambda told: None
+) -> Lesson:
+    """Return what is learned from a collection, embedded. Blocks: minutes for ten thousand."""
+    texts = [one.whole for one in corpus.documents]
+    rows: list[Vectors] = []
+    for start in range(0, len(texts), AT_ONCE):
+        progress(f"embedded {start} of {len(texts)} documents")
+        rows.append(encoder.encode(texts[start : start + AT_ONCE]))
+    return Lesson(
+        queries=encoder.encode(corpus.queries),
+        documents=np.concatenate(rows),
+        gains=corpus.gains,
+    )
+
+
+def train_expert(
+    name: str,
+    corpus: Corpus,
+    encoder: Encoder,
+    settings: TrainingSettings | None = None,
+    progress: Callable[[str], None] = lambda told: None,
+) -> LinearExpert:
+    """Return the expert of a collection; its card says whether it is better than the base.
+
+    Raises:
+        InvalidInput: there are too few queries.
+    """
+    settings = settings or TrainingSettings()
+    lesson = lesson_of(corpus, encoder, progress)
+    trained = train(lesson, settings, progress)
+    card = Card(
+        name=name,
+        kind="linear",
+        encoder=encoder.name,
+        dim=encoder.dim,
+        data=corpus.name,
+        made_at=datetime.now(UTC),
+        pairs=sum(len(one) for one in corpus.gains),
+        synthetic=corpus.synthetic,
+        score=score_of(trained),
+        settings={
+            **{one: value for one, value in asdict(settings).items() if one != "penalties"},
+            "penalty": trained.penalty,
+        },
+    )
+    return LinearExpert(card=card, pilots=pilots_of(name, lesson, trained), change=trained.change)
+
+
+def score_of(trained: Trained) -> Score:
+    """Return how well queries were found that were held out."""
+    low, high = paired_interval(trained.held_out - trained.base)
+    return Score(
+        queries=len(trained.base),
+        base=float(trained.base.mean()),
+        expert=float(trained.held_out.mean()),
+        low=low,
+        high=high,
+    )
+
+
+def pilots_of(name: str, lesson: Lesson, trained: Trained) -> Pilots:
+    """Return the pilots of an expert that knows no other."""
+    scores = {name: trained.held_out, BASE: trained.base}
+    found = pilots(lesson.queries, scores, name)
+    none = np.empty((0, lesson.queries.shape[1]), np.float32)
+    won, lost = (found[one][None] if one in found else none for one in (name, BASE))
+    return Pilots(won=won, lost=lost, gate=Gate.of(lesson.queries))
