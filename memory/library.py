@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from threading import Lock
 
+from ..search.query import QueryVectors
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
 from ..values import Scope
 from .embedding import Embedder
-from .query import QueryVectors
 from .ranking import Days
 from .shelf import Found, Shelf
 from .stack import Stack

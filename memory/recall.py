@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..models.journal import Journal
 from ..search.encoder import Vectors
 from ..search.experts.lineup import Corpus
+from ..search.query import QueryVectors
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
 from ..values import EVERYONE, Exchange, Memo, MemoryBudget, MemoryModule, Scope, Tier, TierPolicy
@@ -33,7 +34,6 @@ from .modules.filter import Filtered, Sifting, keep_ranked
 from .modules.purse import Purse
 from .modules.summary import Summing, quote_passages
 from .modules.words import share, stems
-from .query import QueryVectors
 from .shelf import SIMILARITY_FLOOR, Found, holds
 from .tiers import build_modules
 

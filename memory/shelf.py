@@ -22,13 +22,13 @@ from ..search.encoder import Vectors
 from ..search.fusion import standardise
 from ..search.hits import top
 from ..search.lexical import LexicalIndex
+from ..search.query import QueryVectors
 from ..store.chunks import ChunkRow, Mark
 from ..store.engine import Store
 from ..values import Scope
 from .columns import Columns
 from .embedding import Embedder, indexed
 from .modules.words import content_words
-from .query import QueryVectors
 from .ranking import LOW, Days, Floats, Layout, Numbers, Signal, signals, weighted
 
 SIMILARITY_FLOOR = 0.25

@@ -19,13 +19,13 @@ import numpy as np
 
 from ..search.encoder import Vectors
 from ..search.hits import top
+from ..search.query import QueryVectors
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
 from ..store.stacked import NOT_STACKED, Looked, StackState
 from ..values import Scope
 from .asked import Asked
 from .embedding import Embedder
-from .query import QueryVectors
 from .ranking import LOW, TOLD_WITHIN_DAYS, Days, Floats, Signal, signals, weighted
 from .sheet import Sheet, lay_out
 from .shelf import Found, hits, holds

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from ..search.encoder import Vectors
+from ..search.query import QueryVectors
 from ..search.words import words
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
@@ -19,7 +20,6 @@ from ..store.stacked import Looked, StackState, Weights
 from ..values import Scope
 from .columns import asks, day_number, length, names_of, thread
 from .embedding import Embedder, indexed
-from .query import QueryVectors
 from .shelf import EMBEDDED_AT_ONCE
 
 

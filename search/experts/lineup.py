@@ -6,7 +6,7 @@ A search keeps to one lineup, whoever comes or goes meanwhile.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -52,14 +52,14 @@ class Lineup:
             for corpus in CORPORA
         }
 
-    def concerns(self, corpora: Collection[Corpus], own: str | None = None) -> bool:
+    def concerns(self, corpora: tuple[Corpus, ...], own: str | None = None) -> bool:
         """Return whether there is anything to choose: an expert that serves, or an agent's own."""
         if self._off:
             return False
         return own is not None or any(len(self._rosters[corpus]) for corpus in corpora)
 
     def choose(
-        self, corpora: Collection[Corpus], vector: Vectors, *, own: str | None = None
+        self, corpora: tuple[Corpus, ...], vector: Vectors, *, own: str | None = None
     ) -> Choices:
         """Choose for a query by its base embedding `(dim,)`; what no expert serves is left out.
 
@@ -75,10 +75,19 @@ class Lineup:
             if len(self._rosters[corpus])
         }
 
-    def read(self, choice: ExpertChoice, texts: Sequence[str], vectors: Vectors) -> Vectors:
-        """Return texts `(n, dim)` as the chosen one reads them. Blocks: see `Expert.adapt`."""
-        rows = zip(texts, vectors, strict=True)
-        return np.stack([self._all.read(choice, text, row) for text, row in rows])
+    def read(
+        self, choices: Choices, texts: Sequence[str], vectors: Vectors
+    ) -> dict[Corpus, Vectors]:
+        """Return texts `(n, dim)` as those chosen read them; what the base reads is left out.
+
+        Blocks: see `Expert.adapt`.
+        """
+        read: dict[str, Vectors] = {}
+        for one in choices.values():
+            if one.expert is not None and one.expert not in read:
+                rows = zip(texts, vectors, strict=True)
+                read[one.expert] = np.stack([self._all.read(one, *row) for row in rows])
+        return {corpus: read[one.expert] for corpus, one in choices.items() if one.expert}
 
 
 Lineups: TypeAlias = Callable[[Scope], Awaitable[Lineup]]
@@ -94,17 +103,17 @@ async def nobody(_: Scope) -> Lineup:
 
 async def read_texts(
     lineup: Lineup,
-    corpora: Collection[Corpus],
+    corpora: tuple[Corpus, ...],
     texts: Sequence[str],
     vectors: Vectors,
-    journal: Journal,
+    journal: Journal | None,
     *,
     own: str | None = None,
 ) -> dict[Corpus, Vectors]:
     """Return texts `(n, dim)` as experts read them, by what they are compared with.
 
-    The first one is the query, by which experts are chosen: a step `expert` of `journal`, unless
-    there is nothing to choose. What the base reads is left out.
+    The first one is the query, by which experts are chosen: a step `expert` of `journal`, if there
+    is one and anything to choose. What the base reads is left out.
     """
     if not lineup.concerns(corpora, own):
         return {}
@@ -112,21 +121,20 @@ async def read_texts(
     async def work(_: Journal) -> Choices:
         return lineup.choose(corpora, vectors[0], own=own)
 
-    choices = await journal.once("expert", "expert", work, returns=Choices)
-    readers = {one.expert: one for one in choices.values() if one.expert is not None}
-    read = {
-        name: await asyncio.to_thread(lineup.read, one, texts, vectors)
-        for name, one in readers.items()
-    }
-    return {corpus: read[one.expert] for corpus, one in choices.items() if one.expert is not None}
+    choices = (
+        await journal.once("expert", "expert", work, returns=Choices)
+        if journal is not None
+        else lineup.choose(corpora, vectors[0], own=own)
+    )
+    return await asyncio.to_thread(lineup.read, choices, texts, vectors)
 
 
 async def read_query(
     lineup: Lineup,
-    corpora: Collection[Corpus],
+    corpora: tuple[Corpus, ...],
     query: str,
     vector: Vectors,
-    journal: Journal,
+    journal: Journal | None,
     *,
     own: str | None = None,
 ) -> Mapping[Corpus, Vectors]:

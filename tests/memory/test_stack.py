@@ -11,10 +11,10 @@ import pytest
 
 from callboard.memory.chunks import Turn
 from callboard.memory.library import Library
-from callboard.memory.query import QueryVectors
 from callboard.memory.sheet import lay_out
 from callboard.memory.shelf import Shelf
 from callboard.memory.stack import Stack
+from callboard.search.query import QueryVectors
 from callboard.store.engine import Store
 from callboard.store.stacked import Looked
 from callboard.values import Scope

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..search.encoder import Vectors
+from .encoder import Vectors
 
 
 @dataclass(frozen=True, slots=True)
