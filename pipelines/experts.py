@@ -54,9 +54,6 @@ class _Known:
     lineup: Lineup
 
 
-_NONE = _Known(-math.inf, 0, {}, NOBODY)
-
-
 class ExpertDesk:
     """Adds, removes and lists experts, and gives the lineup of now. Used on one event loop.
 
@@ -70,6 +67,7 @@ class ExpertDesk:
         self._store = store
         self._encoder = encoder
         self._method = method
+        self._nothing = _Known(-math.inf, 0, {}, Lineup((), method))
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._looking = asyncio.Lock()
 
@@ -80,11 +78,11 @@ class ExpertDesk:
         """
         if self._method is None:
             return NOBODY
-        known = self._known.get(scope.tenant, _NONE)
+        known = self._known.get(scope.tenant, self._nothing)
         if time.monotonic() - known.looked_at < LOOK_S:
             return known.lineup
         async with self._looking:
-            known = self._known.get(scope.tenant, _NONE)
+            known = self._known.get(scope.tenant, self._nothing)
             if time.monotonic() - known.looked_at >= LOOK_S:
                 known = await self._look(scope, known)
                 self._known[scope.tenant] = known
@@ -206,7 +204,7 @@ class ExpertDesk:
 
     def _stale(self, scope: Scope) -> _Known:
         """Return what is known of the tenant, to be looked at again at once."""
-        known = self._known.get(scope.tenant, _NONE)
+        known = self._known.get(scope.tenant, self._nothing)
         return replace(known, looked_at=-math.inf)
 
 
