@@ -146,6 +146,29 @@ def test_an_agent_may_have_an_expert_of_its_own(
     assert asked() == (first, None)
 
 
+def test_what_is_for_an_agent_alone_is_read_by_its_own_expert(
+    board: Board, encoder: Encoder
+) -> None:
+    query = "gate train"  # both have a word of it
+    for text in (GATE, TRAIN):
+        board.memory.add_sync(text, agent="porter")
+
+    @board.agent(description="Opens gates and calls trains.", expert="own")
+    def porter(query: str) -> str:
+        return "At your service."
+
+    before = list(searched(board, query, agent="porter"))
+    board.experts.add_sync(strong(encoder, query, before[1], name="own"), serves=())
+    assert list(searched(board, query, agent="porter")) == before[::-1]
+    run = board.run_sync(query, agents=["porter"])
+    assert list(experts_of(run)) == ["recall:porter"]
+    told = experts_of(run)["recall:porter"]
+    assert {corpus: one["expert"] for corpus, one in told.items()} == {
+        "memory": "own",
+        "knowledge": "own",
+    }
+
+
 def test_what_an_expert_does_not_find_near_is_still_answered(
     board: Board, encoder: Encoder, tmp_path: Path
 ) -> None:
