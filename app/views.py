@@ -361,11 +361,8 @@ class ExpertView:
     @property
     def told(self) -> str:
         """At which step, and what the query was compared with: `recall, memory`."""
-        return (
-            f"{self.step} {self.agent}, {self.corpus}"
-            if self.agent
-            else f"{self.step}, {self.corpus}"
-        )
+        where = f"{self.step} {self.agent}" if self.agent else self.step
+        return f"{where}, {self.corpus}"
 
 
 def expert_views(run: Run) -> tuple[ExpertView, ...]:

@@ -10,7 +10,8 @@ from experts_by_hand import leading
 
 from callboard.memory.chunks import Turn
 from callboard.memory.library import Library
-from callboard.memory.shelf import Found
+from callboard.memory.shelf import Found, Shelf
+from callboard.memory.stack import Stack
 from callboard.search.query import QueryVectors
 from callboard.values import Scope
 
@@ -42,7 +43,9 @@ def found(here: Desk, vectors: QueryVectors) -> list[Found]:
     library = Library(
         here.store, here.memory._embedder, in_process=here.memory._settings.in_process_chunks
     )
-    return library.of(ME).find(ME, QUERY, vectors, k=10, now=here.clock())
+    hits = library.of(ME).find(ME, QUERY, vectors, k=10, now=here.clock())
+    assert isinstance(library.of(ME)._asked, Stack if here.store.stacks else Shelf)
+    return hits
 
 
 async def test_an_expert_ranks_and_the_cosines_stay_those_of_the_base(at: At) -> None:
