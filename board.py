@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, TypeVar, Unpa
 from .config import Settings, load_settings
 from .errors import InvalidInput
 from .pipelines.board_changes import BoardChanges
+from .pipelines.board_experts import BoardExperts
 from .pipelines.board_keys import BoardKeys
 from .pipelines.board_memory import BoardMemory
 from .pipelines.board_models import BoardModels
@@ -513,6 +514,11 @@ class Board:
     def memory(self) -> BoardMemory:
         """What is remembered: to add to it, search it, change and forget it."""
         return BoardMemory(lambda: self._house, self._tenant)
+
+    @property
+    def experts(self) -> BoardExperts:
+        """Who reads queries anew: to add, list and remove, and to see which would read one."""
+        return BoardExperts(lambda: self._house, self._tenant)
 
     # Looking back -------------------------------------------------------------------------------
 

@@ -100,6 +100,14 @@ class MemorySettings(Section):
     """A spaCy pipeline that finds names at the mid tier, such as `en_core_web_sm`; None: rules."""
 
 
+class RetrievalSettings(Section):
+    """How what is remembered and written is searched."""
+
+    experts: Literal["gate", "nearest", "mean", "off"] = "gate"
+    """Chooses the expert that reads a query: what each learned of its queries, their nearest one,
+    or the mean of them; or none reads."""
+
+
 class RefinerSettings(Section):
     """How several answers become one; `model` None: they are set side by side."""
 
@@ -221,6 +229,7 @@ class Settings(BaseSettings):
     """Servers whose tools agents may use, by name."""
     router: RouterSettings = RouterSettings()
     memory: MemorySettings = MemorySettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
     refiner: RefinerSettings = RefinerSettings()
     limits: LimitSettings = LimitSettings()
     endpoints: AddressSettings = AddressSettings()

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..search.encoder import Encoder
 from ..search.encoder import Vectors as Array
-from ..search.index import FusedHit, SearchIndex
+from ..search.index import SearchIndex
+from ..search.query import QueryVectors
 from ..store.vectors import Vectors
 from ..values import AgentResult, Citation, Scope
 from .passages import Passage, read_passages, sentences
@@ -44,11 +45,19 @@ SHELVES = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A passage, its sentences, and their vectors `(n_sentences, dim)`."""
+    """A passage with its vector `(dim,)`; its sentences, and their vectors `(n_sentences, dim)`."""
 
     passage: Passage
+    vector: Array
     parts: tuple[str, ...]
     vectors: Array
+
+    def cosine(self, vector: Array) -> float:
+        """Return the cosine with the passage or with its best sentence, whichever is more.
+
+        A passage says several things, so that a query about one of them is nearer to a sentence.
+        """
+        return max(float(self.vector @ vector), float((self.vectors @ vector).max()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +70,15 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A passage that is near enough, and what of it answers; `score` orders those found."""
+    """A passage, and what of it answers: `score` tells if it is near, `rank` orders those found.
+
+    They are the same unless an expert reads the query: then it ranks, and the base tells.
+    """
 
     passage: Passage
     quote: str
     score: float
+    rank: float
 
     @property
     def citation(self) -> Citation:
@@ -87,15 +100,19 @@ class DocumentLibrary:
         self._vectors = vectors
         self._shelves: OrderedDict[_Key, asyncio.Task[Shelf]] = OrderedDict()
 
-    async def find(self, registered: Registered, scope: Scope, wish: str) -> tuple[Found, ...]:
+    async def find(
+        self, registered: Registered, scope: Scope, wish: str, *, read: Array | None = None
+    ) -> tuple[Found, ...]:
         """Return up to `PASSAGES` passages that are near `wish`, the best first.
+
+        `read` `(dim,)` is the wish as an expert reads it.
 
         Raises:
             InvalidInput: a document is missing or can't be read.
         """
         shelf = await self._shelf(registered, scope)
         (vector,) = await self._encoder.aencode([wish])
-        return await asyncio.to_thread(_search, shelf, wish, vector)
+        return await asyncio.to_thread(_search, shelf, wish, QueryVectors(vector, read))
 
     async def _shelf(self, registered: Registered, scope: Scope) -> Shelf:
         """Return the agent's shelf; who asks at the same time waits for the same one."""
@@ -130,9 +147,14 @@ class DocumentLibrary:
         await asyncio.to_thread(index.add, ids, texts, rows[: len(texts)])
         ends = np.cumsum([len(some) for some in parts])
         entries = {
-            id_: Entry(passage=passage, parts=some, vectors=vectors)
-            for id_, passage, some, vectors in zip(
-                ids, passages, parts, np.split(rows[len(texts) :], ends[:-1]), strict=True
+            id_: Entry(passage=passage, vector=vector, parts=some, vectors=vectors)
+            for id_, passage, vector, some, vectors in zip(
+                ids,
+                passages,
+                rows[: len(texts)],
+                parts,
+                np.split(rows[len(texts) :], ends[:-1]),
+                strict=True,
             )
         }
         return Shelf(entries=entries, index=index)
@@ -150,27 +172,31 @@ class DocumentLibrary:
         return np.stack([np.frombuffer(known[text], dtype=np.float32) for text in texts])
 
 
-def _search(shelf: Shelf, wish: str, vector: Array) -> tuple[Found, ...]:
-    hits = shelf.index.search(wish, vector, CANDIDATES)
-    found = [_found(shelf.entries[hit.id], hit, wish, vector) for hit in hits]
-    near = [one for one in found if one.score >= NEAR]
-    return tuple(sorted(near, key=lambda one: -one.score)[:PASSAGES])
-
-
-def _found(entry: Entry, hit: FusedHit, wish: str, vector: Array) -> Found:
-    """Score a passage: the cosine of it or of its best sentence, and the share of words it holds.
-
-    A passage says several things, so that a query about one of them is nearer to a sentence.
-    """
-    passage = entry.passage
-    cosines = entry.vectors @ vector
+def _search(shelf: Shelf, wish: str, vectors: QueryVectors) -> tuple[Found, ...]:
+    hits = shelf.index.search(wish, vectors.base, CANDIDATES)
+    if vectors.read is not None:
+        # Beside what the base finds: an expert changes what comes first, not whether there is any.
+        hits += shelf.index.search(wish, vectors.read, CANDIDATES)
     wanted = stems(wish)
-    held = coverage(wanted, stems(passage.searchable)) if wanted else 0.0
+    found = [
+        _found(shelf.entries[id_], wanted, vectors) for id_ in dict.fromkeys(hit.id for hit in hits)
+    ]
+    near = [one for one in found if one.score >= NEAR]
+    return tuple(sorted(near, key=lambda one: -one.rank)[:PASSAGES])
+
+
+def _found(entry: Entry, wanted: frozenset[str], vectors: QueryVectors) -> Found:
+    """Score a passage by its cosine, and by the share of the wanted words that it holds."""
+    passage = entry.passage
+    held = WORDS * coverage(wanted, stems(passage.searchable)) if wanted else 0.0
+    score = entry.cosine(vectors.base) + held
     whole = len(passage.text) <= QUOTE_CHARS
+    best = entry.vectors @ vectors.meaning
     return Found(
         passage=passage,
-        quote=passage.text if whole else excerpt(passage.text, entry.parts, cosines),
-        score=max(hit.similarity, float(cosines.max())) + WORDS * held,
+        quote=passage.text if whole else excerpt(passage.text, entry.parts, best),
+        score=score,
+        rank=score if vectors.read is None else entry.cosine(vectors.read) + held,
     )
 
 

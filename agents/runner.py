@@ -13,8 +13,9 @@ from ..model_settings import ModelChoice
 from ..models.chat import Message
 from ..models.gateway import Gateway
 from ..models.journal import Journal, OnText
-from ..search.encoder import Encoder
-from ..store.vectors import Vectors
+from ..search.encoder import Encoder, Vectors
+from ..search.experts.lineup import Lineups, nobody, read_query
+from ..store.vectors import Vectors as StoredVectors
 from ..values import AgentResult, AgentTask, Memo
 from .conversation import Conversation
 from .documents import DocumentLibrary, cited, quoted
@@ -33,7 +34,8 @@ class AgentRunner:
     `threads` is where functions and tools run that are not async, and bounds how many do at once.
     `approver` is asked before a tool with `approve=True` is called; without one such tools are
     refused. `vectors` keeps the vectors of documents between processes. `servers` are those whose
-    tools agents may use; the caller closes them.
+    tools agents may use; the caller closes them. `experts` gives those that may read queries of
+    documents.
     """
 
     def __init__(
@@ -43,13 +45,16 @@ class AgentRunner:
         encoder: Encoder,
         threads: ThreadPool,
         approver: Approver | None = None,
-        vectors: Vectors | None = None,
+        vectors: StoredVectors | None = None,
         servers: ToolServers | None = None,
+        experts: Lineups = nobody,
     ) -> None:
         self._gateway = gateway
         self._threads = threads
         self._approver = approver
         self._servers = servers or ToolServers({})
+        self._experts = experts
+        self._encoder = encoder
         self._library = DocumentLibrary(encoder, vectors=vectors)
 
     async def run(
@@ -97,7 +102,8 @@ class AgentRunner:
         self, registered: Registered, task: AgentTask, journal: Journal, on_text: OnText | None
     ) -> AgentResult:
         agent = registered.agent
-        found = await self._library.find(registered, task.scope, task.wish)
+        read = await self._read(agent, task, journal)
+        found = await self._library.find(registered, task.scope, task.wish, read=read)
         model = agent.asked
         if model is None or not found:
             return _told(quoted(agent.name, found), on_text)
@@ -105,6 +111,15 @@ class AgentRunner:
         conversation = await self._conversation(agent, model, journal)
         text = await conversation.hold(self._messages(agent, model, task, passages), on_text)
         return cited(agent.name, text, found)
+
+    async def _read(self, agent: Agent, task: AgentTask, journal: Journal) -> Vectors | None:
+        """Return the wish as an expert reads it; None: none does."""
+        lineup = await self._experts(task.scope)
+        (vector,) = await self._encoder.aencode([task.wish])
+        read = await read_query(
+            lineup, ("documents",), task.wish, vector, journal, own=agent.expert
+        )
+        return read.get("documents")
 
     async def _model(
         self, agent: Agent, task: AgentTask, journal: Journal, on_text: OnText | None

@@ -148,8 +148,9 @@ class Agent(BaseModel):
     `tools` are functions, `module:name`, and tools of the servers of the settings: `mcp:NAME/tool`,
     or `mcp:NAME` for all that a server has.
     `examples` are queries that it answers, `counterexamples` such that look like its own and are
-    not: the router learns from both. `idempotent` says that the function may be run again after
-    a crash in the middle of it.
+    not: the router learns from both. `expert` reads what is asked of its documents and of what is
+    remembered for it alone; None: whichever is chosen. `idempotent` says that the function may be
+    run again after a crash in the middle of it.
 
     Raises:
         InvalidInput: a field is unknown, missing or wrong, or two fields contradict each other.
@@ -171,6 +172,7 @@ class Agent(BaseModel):
     endpoint: ModelSettings | None = None
     model: _Name | None = Field(default_factory=_default_model)
     tools: tuple[_ToolReference, ...] = Field(default=(), max_length=MAX_REFERENCES)
+    expert: _Name | None = None
     tags: tuple[_Name, ...] = Field(default=(), max_length=MAX_REFERENCES)
     limits: AgentLimits = AgentLimits()
     idempotent: bool = False

@@ -31,7 +31,10 @@ from ..values import (
 if TYPE_CHECKING:
     from ..agents.registry import Registered
     from ..models.check import ModelCheck
+    from ..pipelines.experts import RegisteredExpert
     from ..records import ApiKey, Audit, Change
+    from ..search.experts.expert import Score
+    from ..search.experts.roster import ExpertChoice
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -56,6 +59,7 @@ def run_json(run: Run) -> dict[str, JSON]:
         "created_at": run.created_at.isoformat(),
         "decision": decision_json(run.decision) if run.decision else None,
         "memory": memory_json(run),
+        "experts": [asdict(view) for view in expert_views(run)],
         "steps": [step_json(step) for step in run.steps],
         "cost_usd": number(run.cost_usd),
         "known_cost_usd": number(run.known_cost_usd),
@@ -212,6 +216,24 @@ def memory_json(run: Run) -> dict[str, JSON] | None:
     }
 
 
+def expert_json(one: RegisteredExpert) -> dict[str, JSON]:
+    """Return what is known of an expert as one JSON object."""
+    return {
+        **asdict(one.card),
+        "made_at": one.card.made_at.isoformat(),
+        "score": {**asdict(one.card.score), "gain": one.card.score.gain},
+        "serves": list(one.serves),
+        "created_at": one.created_at.isoformat(),
+        "user": one.user,
+        "reason": one.reason,
+    }
+
+
+def choice_json(choice: ExpertChoice) -> dict[str, JSON]:
+    """Return which expert was chosen as one JSON object; `expert` null is the base."""
+    return {"expert": choice.expert, "reason": choice.reason, "scores": dict(choice.scores)}
+
+
 def remembered_json(one: Remembered) -> dict[str, JSON]:
     """Return a piece of memory as one JSON object; null is not known, or does not apply."""
     instants = ("created_at", "valid_from", "expires_at")
@@ -323,6 +345,50 @@ def module_views(run: Run) -> tuple[ModuleView, ...]:
         if isinstance(output := node.step.output, dict) and {"tier", "asked"} <= output.keys()
     }
     return tuple(found[name] for name in MEMORY_MODULES if name in found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpertView:
+    """Which expert read the query, at which step and for what; `expert` None: the base."""
+
+    step: str
+    agent: str | None
+    corpus: str
+    expert: str | None
+    reason: str
+    scores: dict[str, float]
+
+    @property
+    def told(self) -> str:
+        """At which step, and what the query was compared with: `recall, memory`."""
+        where = f"{self.step} {self.agent}" if self.agent else self.step
+        return f"{where}, {self.corpus}"
+
+
+def expert_views(run: Run) -> tuple[ExpertView, ...]:
+    """Return which experts read the query; none where there was none, or outputs are not read."""
+    names = {step.id: step.name for step in run.steps}
+    return tuple(
+        ExpertView(
+            step=names.get(step.parent_id or "", step.name),
+            agent=step.agent,
+            corpus=corpus,
+            expert=choice["expert"],
+            reason=choice["reason"],
+            scores=choice["scores"],
+        )
+        for step in sorted(run.steps, key=lambda step: step.started_at)
+        if step.name == "expert" and isinstance(step.output, dict)
+        for corpus, choice in step.output.items()
+    )
+
+
+def score_text(score: Score) -> str:
+    """Return how good an expert is: `nDCG@10 0.41, +0.08 (0.05 to 0.11) over the base`."""
+    return (
+        f"nDCG@10 {score.expert:.3f}, {score.gain:+.3f} ({score.low:+.3f} to {score.high:+.3f}) "
+        f"over the base, on {score.queries:,} queries"
+    )
 
 
 def memo_of(run: Run) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from threading import Lock
 
-from ..search.encoder import Vectors
+from ..search.query import QueryVectors
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
 from ..values import Scope
@@ -55,7 +55,7 @@ class Librarian:
         self,
         scope: Scope,
         query: str,
-        vector: Vectors,
+        vectors: QueryVectors,
         *,
         k: int,
         now: datetime,
@@ -63,10 +63,10 @@ class Librarian:
     ) -> list[Found]:
         """Return the chunks of the scope that hold now, the most relevant first, at most k.
 
-        What is for one agent alone is found only by a scope that names it. `vector` is the query's,
-        (dim,) float32, normalised; `days` are those that the query names.
+        What is for one agent alone is found only by a scope that names it. `days` are those that
+        the query names.
         """
-        return self._choose().find(scope, query, vector, k=k, now=now, days=days)
+        return self._choose().find(scope, query, vectors, k=k, now=now, days=days)
 
     def rows(self, ids: Sequence[str]) -> list[ChunkRow]:
         """Return the chunks in the order of `ids`, without those that are gone or replaced.

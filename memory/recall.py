@@ -14,13 +14,16 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..models.journal import Journal
 from ..search.encoder import Vectors
+from ..search.experts.lineup import Corpus
+from ..search.query import QueryVectors
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
-from ..values import Exchange, Memo, MemoryBudget, MemoryModule, Scope, Tier, TierPolicy
+from ..values import EVERYONE, Exchange, Memo, MemoryBudget, MemoryModule, Scope, Tier, TierPolicy
 from .archive import chunk_id
 from .days import named_days
 from .embedding import Embedder
@@ -47,6 +50,13 @@ _SPARE = 1.5
 """So much more is kept than the memo has room for: some passages are too long for what is left."""
 _CHUNKS_OF_A_RUN = 8
 _SHORT_TOKENS = 64
+
+
+Read: TypeAlias = Mapping[Corpus, Vectors]
+"""A query's vectors `(dim,)` as experts read it, by what it is compared with."""
+NOBODY_READ: Read = MappingProxyType({})
+RECALLED: tuple[Corpus, ...] = ("memory", "knowledge")
+"""What is recalled, as experts are chosen for it."""
 
 
 class Recall:
@@ -84,6 +94,7 @@ class Recall:
         query: str,
         vector: Vectors,
         *,
+        read: Read = NOBODY_READ,
         budget: MemoryBudget,
         policy: TierPolicy,
         journal: Journal,
@@ -100,6 +111,7 @@ class Recall:
             scope: whose memory is meant; its session does not narrow.
             query: the query as it was asked.
             vector: its embedding, (dim,) float32, normalised.
+            read: what experts make of it, where one reads it.
             budget: what the caller allows; `policy` is shown it before each module.
             policy: chooses the tier of each module.
             journal: the journal of the step that recalls.
@@ -110,7 +122,7 @@ class Recall:
         if not self._settings.enabled:
             return Memo()
         told = frozenset([*without, *(exchange.run_id for exchange in history)])
-        owners, passages = await asyncio.to_thread(self._search, scope, query, vector, told)
+        owners, passages = await asyncio.to_thread(self._search, scope, query, vector, read, told)
         if not passages:
             return Memo()
         request = Request(
@@ -138,23 +150,30 @@ class Recall:
         return await asyncio.to_thread(lambda: any(one.has(agent) for one in memories))
 
     async def own_memo(
-        self, scope: Scope, query: str, vector: Vectors, agent: str, memo: Memo
+        self,
+        scope: Scope,
+        query: str,
+        vector: Vectors,
+        agent: str,
+        memo: Memo,
+        *,
+        read: Read = NOBODY_READ,
     ) -> Memo:
         """Return `memo` below what is remembered for this agent alone; rules make it, no model.
 
         It takes half as many tokens as a memo may have, and is numbered after `memo`.
         """
         mine = replace(scope, agent=agent)
-        return await asyncio.to_thread(self._own_above, mine, query, vector, memo)
+        return await asyncio.to_thread(self._own_above, mine, query, vector, read, memo)
 
     async def search(
-        self, scope: Scope, query: str, vector: Vectors, *, k: int
+        self, scope: Scope, query: str, vector: Vectors, *, k: int, read: Read = NOBODY_READ
     ) -> tuple[Found, ...]:
         """Return the chunks of a scope that have most to do with `query`; no module runs.
 
         With a session only those of it; with an agent only what is for it alone.
         """
-        found = await asyncio.to_thread(self._find, scope, query, vector, k)
+        found = await asyncio.to_thread(self._find, scope, query, vector, read, k)
         return tuple(one for one in found if one.near)
 
     async def _summed(
@@ -195,8 +214,8 @@ class Recall:
         found = summary.found
         return Memo(text=found.text, chunk_ids=found.chunk_ids, tokens=found.tokens, tiers=tiers)
 
-    def _own_above(self, mine: Scope, query: str, vector: Vectors, memo: Memo) -> Memo:
-        owners, passages = self._search(mine, query, vector, frozenset())
+    def _own_above(self, mine: Scope, query: str, vector: Vectors, read: Read, memo: Memo) -> Memo:
+        owners, passages = self._search(mine, query, vector, read, frozenset())
         room = self._settings.memo_tokens // 2
         sifting = self._sifting(query, owners, passages, room)
         summing = Summing(
@@ -216,14 +235,15 @@ class Recall:
             tiers=memo.tiers,
         )
 
-    def _find(self, scope: Scope, query: str, vector: Vectors, k: int) -> list[Found]:
+    def _find(self, scope: Scope, query: str, vector: Vectors, read: Read, k: int) -> list[Found]:
         now = self._clock()
+        vectors = QueryVectors(vector, read.get(corpus_of(scope)))
         return self._library.of(scope.owner).find(
-            scope, query, vector, k=k, now=now, days=named_days(query, now)
+            scope, query, vectors, k=k, now=now, days=named_days(query, now)
         )
 
     def _search(
-        self, scope: Scope, query: str, vector: Vectors, told: frozenset[str]
+        self, scope: Scope, query: str, vector: Vectors, read: Read, told: frozenset[str]
     ) -> tuple[tuple[Scope, ...], tuple[Passage, ...]]:
         """Return the best candidates and whose they are; none if nothing has to do with it."""
         words, now = stems(query), self._clock()
@@ -233,7 +253,8 @@ class Recall:
         untold: list[Found] = []
         for owner in (scope.owner, scope.everyone):
             meant = replace(owner, agent=scope.agent)
-            some = self._library.of(owner).find(meant, query, vector, k=k, now=now, days=days)
+            vectors = QueryVectors(vector, read.get(corpus_of(owner)))
+            some = self._library.of(owner).find(meant, query, vectors, k=k, now=now, days=days)
             if some:
                 owners.append(owner)
             untold += [one for one in some if one.row.run_id not in told]
@@ -297,6 +318,11 @@ class Recall:
                 last.append(other)
         ordered = [one for passage in kept for one in (passage, *follows.get(passage.id, ()))]
         return (*ordered, *last)
+
+
+def corpus_of(owner: Scope) -> Corpus:
+    """Return what a memory is as experts see it."""
+    return "knowledge" if owner.user == EVERYONE else "memory"
 
 
 def _has_to_do(found: Found, words: frozenset[str]) -> bool:

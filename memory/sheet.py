@@ -17,7 +17,8 @@ from .ranking import Floats, Layout, Numbers
 class Sheet:
     """Candidates and those around them, `(n,)` each, in the order of `layout`.
 
-    `places` are thread and number of each. `cosine` is NaN where there is no vector.
+    `places` are thread and number of each. `cosine` is that with the query as the base reads it,
+    `meaning` as whoever ranks does; NaN where there is no vector.
     """
 
     ids: Sequence[str]
@@ -25,6 +26,7 @@ class Sheet:
     layout: Layout
     words: Floats
     cosine: Floats
+    meaning: Floats
     named: NDArray[np.bool_]
     meant: NDArray[np.bool_]
 
@@ -61,6 +63,7 @@ def lay_out(parts: Sequence[Looked], beside: Container[tuple[str, str]] = ()) ->
         ),
         words=_floats(columns["words"], order),
         cosine=_floats(columns["cosine"], order),
+        meaning=_floats(columns["meaning"] or columns["cosine"], order),
         named=np.array(columns["named"], np.bool_)[order],
         meant=np.array(columns["meant"], np.bool_)[order],
     )

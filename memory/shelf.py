@@ -22,6 +22,7 @@ from ..search.encoder import Vectors
 from ..search.fusion import standardise
 from ..search.hits import top
 from ..search.lexical import LexicalIndex
+from ..search.query import QueryVectors
 from ..store.chunks import ChunkRow, Mark
 from ..store.engine import Store
 from ..values import Scope
@@ -50,6 +51,7 @@ EMBEDDED_AT_ONCE = 32
 class Found:
     """A chunk that was found: its rank score (a logit, unbounded), cosine, and all its signals.
 
+    `similarity` is the cosine with the query as the base encoder reads it, whoever ranks.
     `matched`: it has a word of the query.
     """
 
@@ -102,7 +104,7 @@ class Shelf:
         self,
         scope: Scope,
         query: str,
-        vector: Vectors,
+        vectors: QueryVectors,
         *,
         k: int,
         now: datetime,
@@ -110,14 +112,14 @@ class Shelf:
     ) -> list[Found]:
         """Return the chunks of the scope that hold now, the most relevant first, at most k.
 
-        What is for one agent alone is found only by a scope that names it. `vector` is the query's,
-        (dim,) float32, normalised; `days` are those that the query names.
+        What is for one agent alone is found only by a scope that names it. `days` are those that
+        the query names.
         """
         with self._lock:
             self._follow()
             if self._pending:
                 self._embed()
-            found = self._search(scope, query, vector, k, days)
+            found = self._search(scope, query, vectors, k, days)
             rows = self._read(tuple(found))
         return [found[row.id](row) for row in rows if holds(row, now)]
 
@@ -142,18 +144,19 @@ class Shelf:
         return found
 
     def _search(
-        self, scope: Scope, query: str, vector: Vectors, k: int, days: Sequence[Days]
+        self, scope: Scope, query: str, vectors: QueryVectors, k: int, days: Sequence[Days]
     ) -> dict[str, Hit]:
         slots, rows, layout = self._lie()
         if not len(slots):
             return {}
         # Question words are no sign of what is asked for: LoCoMo 6-7 gains 3 points by this.
         words = self._lexical.slot_scores(" ".join(content_words(query)))[slots]
-        cosines = self._cosines(vector, rows)
+        cosines = self._cosines(vectors.base, rows)
+        meaning = cosines if vectors.read is None else self._cosines(vectors.read, rows)
         columns = signals(
             layout,
             words=standardise(words),
-            meaning=standardise(cosines),
+            meaning=standardise(meaning),
             named=self._columns.named(query, slots),
             days=days,
         )

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..search.encoder import Vectors
 from ..search.hits import top
+from ..search.query import QueryVectors
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
 from ..store.stacked import NOT_STACKED, Looked, StackState
@@ -86,7 +87,7 @@ class Stack:
         self,
         scope: Scope,
         query: str,
-        vector: Vectors,
+        vectors: QueryVectors,
         *,
         k: int,
         now: datetime,
@@ -94,19 +95,20 @@ class Stack:
     ) -> list[Found]:
         """Return the chunks of the scope that hold now, the most relevant first, at most k.
 
-        What is for one agent alone is found only by a scope that names it. `vector` is the query's,
-        (dim,) float32, normalised; `days` are those that the query names. What was stored is found
-        as of the last `stands_for`.
+        What is for one agent alone is found only by a scope that names it. `days` are those that
+        the query names. What was stored is found as of the last `stands_for`.
         """
         state = self._state
-        newest, vectors = self._tail.follow(state)
+        newest, embedded = self._tail.follow(state)
         self._note_agents(state, newest)
         self._draw(state)
-        with self._stacks.looking(scope, self._embedder.encoder, vector, most=NEAR) as look:
+        with self._stacks.looking(
+            scope, self._embedder.encoder, vectors.base, read=vectors.read, most=NEAR
+        ) as look:
             asked = Asked(query, look, state, newest)
-            tail = told(newest, vectors, scope, vector, asked.weights, asked.names)
-            sheet = self._gather(look, scope, asked, vector, days, tail)
-        columns, cosines = self._signals(sheet, asked, vector, days)
+            tail = told(newest, embedded, scope, vectors, asked.weights, asked.names)
+            sheet = self._gather(look, scope, asked, vectors, days, tail)
+        columns, cosines = self._signals(sheet, asked, vectors, days)
         scores = np.where(sheet.meant, weighted(columns, LOW), -np.inf)
         places = top(scores, min(k, int(sheet.meant.sum())))
         found = dict(
@@ -128,7 +130,7 @@ class Stack:
         look: Look,
         scope: Scope,
         asked: Asked,
-        vector: Vectors,
+        vectors: QueryVectors,
         days: Sequence[Days],
         tail: Looked,
     ) -> Sheet:
@@ -136,7 +138,7 @@ class Stack:
         look.weigh(asked.weights, tuple(asked.names))
         parts = [*_candidates(look, scope, asked, days), tail]
         sheet = lay_out(parts)
-        alone = weighted(self._signals(sheet, asked, vector, days)[0], LOW)
+        alone = weighted(self._signals(sheet, asked, vectors, days)[0], LOW)
         best = top(np.where(sheet.meant, alone, np.nan), BEST)
         # Of the tail all are here, but those before its first ones are not.
         known, places = set(sheet.ids), [(sheet.ids[place], sheet.places[place]) for place in best]
@@ -154,21 +156,27 @@ class Stack:
         return lay_out([*parts, look.read(missing)], beside)
 
     def _signals(
-        self, sheet: Sheet, asked: Asked, vector: Vectors, days: Sequence[Days]
+        self, sheet: Sheet, asked: Asked, vectors: QueryVectors, days: Sequence[Days]
     ) -> tuple[dict[Signal, Floats], Floats]:
         """Return the signals, and the cosines: where there is no vector, the usual one."""
-        usual = self._sample @ vector
-        mean = float(usual.mean()) if len(usual) else 0.0
-        cosines = np.where(np.isnan(sheet.cosine), mean, sheet.cosine)
+        usual, _ = self._usual(vectors.base)
+        mean, deviation = self._usual(vectors.meaning)
+        cosines = np.where(np.isnan(sheet.cosine), usual, sheet.cosine)
+        meaning = np.where(np.isnan(sheet.meaning), mean, sheet.meaning)
         named = sheet.named.astype(np.float64) if asked.names else np.full(len(cosines), 0.5)
         columns = signals(
             sheet.layout,
             words=_standard(sheet.words, *asked.spread()),
-            meaning=_standard(cosines, mean, float(usual.std()) if len(usual) else 0.0),
+            meaning=_standard(meaning, mean, deviation),
             named=named,
             days=days,
         )
         return columns, cosines
+
+    def _usual(self, vector: Vectors) -> tuple[float, float]:
+        """Return the mean of the cosines of all chunks with a query, and their deviation."""
+        cosines = self._sample @ vector
+        return (float(cosines.mean()), float(cosines.std())) if len(cosines) else (0.0, 0.0)
 
     def _draw(self, state: StackState) -> None:
         """Draw chunks whose cosines tell how those of all are spread."""

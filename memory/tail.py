@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
 from ..search.encoder import Vectors
+from ..search.query import QueryVectors
 from ..search.words import words
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
@@ -82,14 +83,15 @@ class Tail:
 
 def told(
     newest: Sequence[Newest],
-    vectors: dict[str, Vectors],
+    embedded: Mapping[str, Vectors],
     scope: Scope,
-    vector: Vectors,
+    vectors: QueryVectors,
     weights: Weights,
     names: frozenset[str],
 ) -> Looked:
     """Return chunks as a look into a stack tells them."""
     rows = [one.row for one in newest]
+    own = [embedded.get(row.id) for row in rows]
     return Looked(
         id=[row.id for row in rows],
         thread=[thread(row) for row in rows],
@@ -101,8 +103,13 @@ def told(
         meant=[row.agent == scope.agent and scope.session in (None, row.session) for row in rows],
         named=[not names.isdisjoint(one.names) for one in newest],
         words=[_bm25(one.words, weights) for one in newest],
-        cosine=[float(vectors[row.id] @ vector) if row.id in vectors else None for row in rows],
+        cosine=_cosines(own, vectors.base),
+        meaning=() if vectors.read is None else _cosines(own, vectors.read),
     )
+
+
+def _cosines(rows: Sequence[Vectors | None], vector: Vectors) -> list[float | None]:
+    return [None if row is None else float(row @ vector) for row in rows]
 
 
 def _bm25(held: Counter[str], weights: Weights) -> float:

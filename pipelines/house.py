@@ -33,8 +33,9 @@ from ..router.retrieval.embedding import RememberedEmbedding
 from ..router.retrieval.retriever import RetrievalRouter
 from ..router.router import Question, Router
 from ..search import one_thread
-from ..search.encoder import Encoder
+from ..search.encoder import Encoder, Vectors
 from ..search.encoders import load_encoder
+from ..search.experts.lineup import read_query
 from ..search.recent import RecentEncoder
 from ..store.allowance import Allowance
 from ..store.engine import PATIENCE_S, Store
@@ -53,6 +54,7 @@ from ..values import (
     TierPolicy,
 )
 from .caches import forget_texts
+from .experts import ExpertDesk
 from .feedback import FeedbackDesk
 from .loop import LoopThread
 from .metrics import routing_metrics
@@ -64,7 +66,7 @@ if TYPE_CHECKING:
     from ..agents.spec import Agent
     from ..agents.tools import Approver
     from ..memory.archive import Archive
-    from ..memory.recall import Recall
+    from ..memory.recall import Read, Recall
     from ..models.chat import ChatModel
     from ..models.check import ModelCheck
     from ..models.measure import Throughput
@@ -119,6 +121,8 @@ class House:
             addresses=addresses,
         )
         self.feedback = FeedbackDesk(self.store, self.registry)
+        method = settings.retrieval.experts
+        self.experts = ExpertDesk(self.store, self.encoder, None if method == "off" else method)
         self._threads = ThreadPoolExecutor(settings.limits.threads, "callboard-agent")
         self.loop = LoopThread("callboard-loop")
         self._building = asyncio.Lock()
@@ -307,8 +311,7 @@ class House:
         """Compare billed reasoning tokens with those of earlier calls; None: for a week."""
         from .auditing import audit_reasoning
 
-        async with self._building:
-            encoder = await self._ready_encoder()
+        encoder = await self.encoder()
         return await asyncio.to_thread(
             audit_reasoning,
             self.store.summaries,
@@ -318,6 +321,11 @@ class House:
             count_tokens=encoder.count_tokens,
         )
 
+    async def encoder(self) -> Encoder:
+        """Return the base encoder."""
+        async with self._building:
+            return await self._ready_encoder()
+
     async def memory(self) -> MemoryDesk:
         """Return the desk of what is remembered."""
         from .remembering import MemoryDesk
@@ -326,8 +334,26 @@ class House:
             archive, recall = await self._ready_memory()
             encoder = await self._ready_encoder()
         return MemoryDesk(
-            self.store, archive, recall, encoder, self._settings.memory, partial(datetime.now, UTC)
+            self.store,
+            archive,
+            recall,
+            encoder,
+            self._settings.memory,
+            partial(datetime.now, UTC),
+            read=self._read,
         )
+
+    async def _read(self, scope: Scope, query: str, vector: Vectors) -> Read:
+        """Return what experts make of a query of memory; an agent may have one of its own."""
+        from ..memory.recall import corpus_of
+
+        lineup = await self.experts.lineup(scope)
+        agent = None
+        if scope.agent is not None:
+            snapshot = await self.store.call(self.registry.snapshot, scope)
+            agent = snapshot.by_name.get(scope.agent)
+        own = agent.agent.expert if agent else None
+        return await read_query(lineup, (corpus_of(scope),), query, vector, None, own=own)
 
     async def conductor(self) -> Conductor:
         """Return the conductor, and begin to keep its runs."""
@@ -434,6 +460,7 @@ class House:
             settings,
             self.gateway,
             tenant=tenant,
+            experts=self.experts.lineup,
         )
 
     async def _ready_memory(self) -> tuple[Archive, Recall]:
@@ -481,11 +508,13 @@ class House:
                     approver=self._approver,
                     vectors=self.store.vectors,
                     servers=self._servers,
+                    experts=self.experts.lineup,
                 ),
                 refiner=Refiner(
                     model=settings.refiner.model, gateway=self.gateway, encoder=encoder
                 ),
                 ladders=await self._ready_ladders(),
+                experts=self.experts.lineup,
             ),
             limits=settings.limits,
             allowance=self._allowance,

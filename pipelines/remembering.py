@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
 from ..agents.passages import passages_of, read_file
 from ..errors import InvalidInput
 from ..memory.archive import Archive, not_remembered
 from ..memory.chunks import USER, USER_TRUST, Turn
-from ..memory.recall import Recall
-from ..search.encoder import Encoder
+from ..memory.recall import Read, Recall
+from ..search.encoder import Encoder, Vectors
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
 from ..values import Remembered, Scope
@@ -29,11 +29,15 @@ DOCUMENT_TRUST = 0.8
 _SHOWN = tuple(field.name for field in fields(Remembered) if field.name != "similarity")
 
 
+Reader: TypeAlias = Callable[[Scope, str, Vectors], Awaitable[Read]]
+"""Gives a query of a scope, with its vector `(dim,)`, as experts read it."""
+
+
 class MemoryDesk:
     """Shows and changes what is remembered in a scope, and nothing of another.
 
     A scope with a session or an agent narrows what is read and deleted, and says whose what is
-    added is.
+    added is. `read` gives what experts make of a query.
     """
 
     def __init__(
@@ -44,6 +48,8 @@ class MemoryDesk:
         encoder: Encoder,
         settings: MemorySettings,
         clock: Callable[[], datetime],
+        *,
+        read: Reader,
     ) -> None:
         self._store = store
         self._archive = archive
@@ -51,6 +57,7 @@ class MemoryDesk:
         self._encoder = encoder
         self._settings = settings
         self._clock = clock
+        self._read = read
 
     async def add(
         self,
@@ -101,7 +108,8 @@ class MemoryDesk:
     async def search(self, scope: Scope, query: str, *, limit: int) -> tuple[Remembered, ...]:
         """Return what has most to do with a query, as recall would rank it."""
         (vector,) = await self._encoder.aencode([query])
-        found = await self._recall.search(scope, query, vector, k=limit)
+        read = await self._read(scope, query, vector)
+        found = await self._recall.search(scope, query, vector, k=limit, read=read)
         return tuple(replace(_shown(one.row), similarity=one.similarity) for one in found)
 
     async def get(self, scope: Scope, id_: str) -> Remembered:

@@ -24,13 +24,14 @@ from ..agents.registry import Snapshot
 from ..agents.runner import AgentRunner
 from ..errors import StoreError
 from ..memory.archive import Archive
-from ..memory.recall import Recall
+from ..memory.recall import RECALLED, Read, Recall
 from ..models.journal import Journal
 from ..models.ladder import Ladder
 from ..router.guard import Verdict
 from ..router.retrieval.retriever import Retrieval
 from ..router.router import Question, Router
-from ..search.encoder import Encoder
+from ..search.encoder import Encoder, Vectors
+from ..search.experts.lineup import Lineups, read_query
 from ..values import (
     AgentResult,
     AgentTask,
@@ -66,6 +67,7 @@ class Services:
     runner: AgentRunner
     refiner: Refiner
     ladders: Mapping[str, Ladder]
+    experts: Lineups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +111,8 @@ async def retrieve(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
     """Score the agents."""
     turn = runtime.context
 
-    async def work(_: Journal) -> Retrieval:
-        return await turn.router.retrieve(turn.question, turn.snapshot)
+    async def work(journal: Journal) -> Retrieval:
+        return await turn.router.retrieve(turn.question, turn.snapshot, journal)
 
     return {"retrieval": await turn.journal.once("retrieve", "retrieve", work, returns=Retrieval)}
 
@@ -152,11 +154,12 @@ async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
         return {"memo": Memo()}
 
     async def work(journal: Journal) -> Memo:
-        vectors = await turn.services.encoder.aencode([turn.question.query])
+        vector, read = await _read(turn, journal)
         return await memory.memo(
             turn.scope,
             turn.question.query,
-            vectors[0],
+            vector,
+            read=read,
             budget=turn.memory,
             policy=turn.services.policy,
             journal=journal,
@@ -173,15 +176,23 @@ async def recall(state: TurnState, runtime: Runtime[Turn]) -> TurnState:
         return {"memo": Memo()}
 
 
+async def _read(turn: Turn, journal: Journal, own: str | None = None) -> tuple[Vectors, Read]:
+    """Return the query's vector for recall, and what experts make of it."""
+    query, lineup = turn.question.query, await turn.services.experts(turn.scope)
+    (vector,) = await turn.services.encoder.aencode([query])
+    return vector, await read_query(lineup, RECALLED, query, vector, journal, own=own)
+
+
 async def _memo_for(turn: Turn, name: str, memo: Memo) -> Memo:
     """Return the memo for one agent: with what is remembered for it alone, if there is any."""
     memory = turn.services.recall
     if memory is None or not await memory.has_own(turn.scope, name):
         return memo
 
-    async def work(_: Journal) -> Memo:
-        (vector,) = await turn.services.encoder.aencode([turn.question.query])
-        return await memory.own_memo(turn.scope, turn.question.query, vector, name, memo)
+    async def work(journal: Journal) -> Memo:
+        own = turn.snapshot.by_name[name].agent.expert
+        vector, read = await _read(turn, journal, own)
+        return await memory.own_memo(turn.scope, turn.question.query, vector, name, memo, read=read)
 
     try:
         return await turn.journal.once(f"recall:{name}", "recall", work, returns=Memo, agent=name)

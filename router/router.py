@@ -8,16 +8,19 @@ that call fails, the retrieval set stands and the decision says so: routing neve
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 
 from ..agents.registry import Snapshot
 from ..config import RouterSettings
 from ..errors import CallboardError
 from ..models.gateway import Gateway
 from ..models.journal import Journal
-from ..values import Checkup, Decision, Exchange, MemoryModule, Tier
+from ..search.encoder import Vectors
+from ..search.experts.lineup import Lineups, nobody, read_texts
+from ..values import Checkup, Decision, Exchange, MemoryModule, Scope, Tier
 from .choice import choose, combine, pin, shortlist
 from .guard import Verdict, judge_scope
 from .reasoning.judge import ReasoningRouter
@@ -43,7 +46,9 @@ class Question:
 
 
 class Router:
-    """Chooses the agents of a query. One instance serves all queries of a Board.
+    """Chooses the agents of a query. One instance serves all queries of a tenant.
+
+    `experts` gives those that may read queries for the comparison with agents.
 
     Raises:
         ConfigurationError: the reasoning model can't be read in the way that `settings` name.
@@ -56,7 +61,9 @@ class Router:
         gateway: Gateway,
         *,
         tenant: str,
+        experts: Lineups = nobody,
     ) -> None:
+        self._experts = experts
         self._retrieval = retrieval
         self._settings = settings
         self._gateway = gateway
@@ -72,19 +79,32 @@ class Router:
     async def route(self, question: Question, snapshot: Snapshot, journal: Journal) -> Decision:
         """Decide in one go: retrieve, guard, decide."""
         started = time.perf_counter()
-        retrieval = await self.retrieve(question, snapshot)
+        retrieval = await self.retrieve(question, snapshot, journal)
         verdict = self.guard(retrieval)
         return await self.decide(question, snapshot, retrieval, verdict, journal, started=started)
 
-    async def retrieve(self, question: Question, snapshot: Snapshot) -> Retrieval:
-        """Score the agents that the question may call."""
+    async def retrieve(
+        self, question: Question, snapshot: Snapshot, journal: Journal | None = None
+    ) -> Retrieval:
+        """Score the agents that the question may call.
+
+        Which expert reads the query is a step of `journal`, if there is one.
+        """
         return await self._retrieval.retrieve(
             question.query,
             snapshot,
             history=question.history,
             exclude=question.exclude,
             only=question.allowed,
+            reread=partial(self._reread, journal),
         )
+
+    async def _reread(
+        self, journal: Journal | None, texts: Sequence[str], vectors: Vectors
+    ) -> Vectors | None:
+        """Return what an expert makes of the texts of a query; None: the base reads."""
+        lineup = await self._experts(Scope(tenant=self._tenant))
+        return (await read_texts(lineup, ("agents",), texts, vectors, journal)).get("agents")
 
     async def settle(self, snapshot: Snapshot) -> None:
         """Index the agents, and wait until all is learned that can be learned from them."""

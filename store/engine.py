@@ -19,6 +19,7 @@ from .chunks import Chunks
 from .columns import utc_now
 from .database import THREADS, Database
 from .events import Events
+from .experts import ExpertRows
 from .feedback import Feedbacks
 from .keys import Keys
 from .ledger import Ledger
@@ -72,6 +73,7 @@ class Store:
         self.vectors = Vectors(database)
         self.keys = Keys(database, clock)
         self.changes = Changes(database, clock)
+        self.experts = ExpertRows(database, clock)
         self.ledger = Ledger(database, clock, self)
         self.retention = Retention(database, clock)
         self.users = Users(database)

@@ -58,7 +58,12 @@ class Look:
     """Finds in one memory, within one transaction: first `weigh`. See `Stacks.looking`."""
 
     def __init__(
-        self, connection: Connection, scope: Scope, encoder: str, vector: NDArray[np.float32]
+        self,
+        connection: Connection,
+        scope: Scope,
+        encoder: str,
+        vector: NDArray[np.float32],
+        read: NDArray[np.float32] | None,
     ) -> None:
         self._connection = connection
         self._scope = scope
@@ -70,8 +75,10 @@ class Look:
             # As the index says it, or it would not be used.
             func.vector_dims(stacked.c.embedding) == literal_column(str(dim)),
         )
-        compared = cast(stacked.c.embedding, HALFVEC(dim))
-        self._distance = compared.op("<=>", return_type=Float())(literal(vector, HALFVEC(dim)))
+        self._cosines = {"cosine": 1 - _distance(vector)}
+        if read is not None:
+            self._cosines["meaning"] = 1 - _distance(read)
+        self._distance = _distance(vector if read is None else read)
         self._words: ColumnElement[float] = literal(0.0, Float())
         self._columns: list[ColumnElement[Any]] = []
 
@@ -91,11 +98,12 @@ class Look:
             "meant": self._meant,
             "named": _overlaps(numbered(self._scope, names=names)),
             "words": self._words,
-            "cosine": case((self._readable, 1 - self._distance)),
+            **{name: case((self._readable, one)) for name, one in self._cosines.items()},
         }
         self._columns = [
             (columns[name] if name in columns else stacked.c[name]).label(name)
             for name in (field.name for field in fields(Looked))
+            if name in columns or name in stacked.c
         ]
 
     def near(
@@ -219,6 +227,12 @@ def _number(owner: blake2b, term: str) -> int:
     digest = owner.copy()
     digest.update(term.encode(*_ENCODING))
     return int.from_bytes(digest.digest(), "big", signed=True)
+
+
+def _distance(vector: NDArray[np.float32]) -> ColumnElement[float]:
+    dim = len(vector)
+    compared = cast(stacked.c.embedding, HALFVEC(dim))
+    return compared.op("<=>", return_type=Float())(literal(vector, HALFVEC(dim)))
 
 
 def _meant(scope: Scope) -> ColumnElement[bool]:

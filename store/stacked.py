@@ -66,7 +66,8 @@ class Weights:
 class Looked:
     """Chunks, by columns of one length.
 
-    `words` are BM25 scores, `cosine` None where this encoder made no vector. `named`: the writer
+    `words` are BM25 scores, `cosine` None where this encoder made no vector; `meaning` is the same
+    with the query as an expert reads it, and has no rows where none does. `named`: the writer
     has one of the names asked for. `meant`: it is of the scope; what is not stands around what is.
     """
 
@@ -81,3 +82,4 @@ class Looked:
     named: Sequence[bool] = ()
     words: Sequence[float] = ()
     cosine: Sequence[float | None] = ()
+    meaning: Sequence[float | None] = ()

@@ -161,12 +161,19 @@ class Stacks:
 
     @contextmanager
     def looking(
-        self, scope: Scope, encoder: str, vector: NDArray[np.float32], *, most: int
+        self,
+        scope: Scope,
+        encoder: str,
+        vector: NDArray[np.float32],
+        *,
+        read: NDArray[np.float32] | None = None,
+        most: int,
     ) -> Iterator[Look]:
         """Open a look into the stack of a memory: at most `most` are found at a time.
 
         What is found is of the scope: of its session and for its agent, or for no agent alone.
-        `vector` is the query's, (dim,), made by `encoder`.
+        `vector` is the query's, (dim,), made by `encoder`; what is near is near to `read`, if an
+        expert read the query anew.
         """
         settings = {
             "hnsw.ef_search": str(min(most, 1000)),
@@ -179,7 +186,7 @@ class Stacks:
             connection.execute(
                 select(*(func.set_config(name, value, True) for name, value in settings.items()))
             )
-            yield Look(connection, scope, encoder, vector)
+            yield Look(connection, scope, encoder, vector, read)
 
     @contextmanager
     def _stacking(self, scope: Scope) -> Iterator[Connection | None]:

@@ -308,6 +308,28 @@ class ChangeColumns(Scoped):
     created_at: Named[datetime] = Column(UtcTime)
 
 
+class ExpertMarkColumns(Scoped):
+    """One row per tenant: `seq` counts the changes of its experts."""
+
+    tenant: Named[str] = Column(primary_key=True)
+    seq: Named[int] = Column(BigInteger)
+
+
+class ExpertColumns(Scoped):
+    """Experts that read queries; `seq`: the change with which each came to be what it is.
+
+    `serves` are the collections that it reads queries for, `card` what `file` tells of itself.
+    """
+
+    tenant: Named[str] = Column(primary_key=True)
+    name: Named[str] = Column(primary_key=True)
+    seq: Named[int] = Column(BigInteger)
+    serves: Named[Any] = Column(JSON_VALUE, nullable=False)
+    card: Named[Any] = Column(JSON_VALUE, nullable=False)
+    file: Named[bytes] = Column(LargeBinary)
+    created_at: Named[datetime] = Column(UtcTime)
+
+
 registries = Table("registries", metadata, RegistryColumns)
 agents = Table("agents", metadata, AgentColumns)
 agent_versions = Table("agent_versions", metadata, AgentVersionColumns)
@@ -325,6 +347,8 @@ ledger = Table("ledger", metadata, LedgerColumns)
 spending = Table("spending", metadata, SpendingColumns)
 api_keys = Table("api_keys", metadata, KeyColumns)
 changes = Table("changes", metadata, ChangeColumns)
+expert_marks = Table("expert_marks", metadata, ExpertMarkColumns)
+experts = Table("experts", metadata, ExpertColumns)
 
 Index(None, agent_versions.c.tenant, agent_versions.c.registry_version)
 Index(None, runs.c.tenant, runs.c.user_id, runs.c.created_at)

@@ -35,6 +35,8 @@ from .tables import (
     agents,
     changes,
     chunks,
+    expert_marks,
+    experts,
     feedback_marks,
     ledger,
     metadata,
@@ -56,8 +58,10 @@ OF_TENANT: tuple[Table[Any], ...] = (
     ledger,
     spending,
     changes,
+    expert_marks,
+    experts,
 )
-"""What stays without the user: the agents that they registered, money that was paid,
+"""What stays without the user: the agents and experts that they registered, money that was paid,
 and the audit log."""
 
 

@@ -12,9 +12,11 @@ from rich.text import Text
 
 from ...values import Decision, Run
 from ..views import (
+    ExpertView,
     ModuleView,
     Node,
     cost_text,
+    expert_views,
     memo_of,
     module_views,
     money_text,
@@ -43,6 +45,8 @@ def draw_run(run: Run) -> RenderableType:
         parts += section("Decision", draw_decision(run.decision))
     if modules := module_views(run):
         parts += section("Memory", draw_modules(run, modules))
+    if experts := expert_views(run):
+        parts += section("Experts", draw_experts_of(experts))
     if run.steps:
         parts += section("Steps", draw_steps(run))
     parts += section("Total", Text(total_line(run)))
@@ -115,6 +119,15 @@ def draw_modules(run: Run, modules: Iterable[ModuleView]) -> RenderableType:
     memo = memo_of(run)
     told = f"The memo has {memo.get('tokens', 0)} tokens of {len(memo.get('chunk_ids', ()))} pieces"
     return Group(table, Text(f"{told} of memory.", style="dim"))
+
+
+def draw_experts_of(views: Iterable[ExpertView]) -> RenderableType:
+    """Draw which expert read the query at which step and for what, and why."""
+    table = grid(width=[None, None, None])
+    for one in views:
+        name = Text(plain(one.expert), style="green") if one.expert else Text("base", style="dim")
+        table.add_row(one.told, name, Text(plain(one.reason), style="dim"))
+    return table
 
 
 def draw_steps(run: Run) -> RenderableType:

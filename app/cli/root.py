@@ -21,6 +21,7 @@ from . import (
     bench,
     database,
     evaluation,
+    experts,
     feedback,
     keys,
     mcp,
@@ -94,6 +95,7 @@ app.add_typer(agents.commands, name="agents")
 app.add_typer(runs.commands, name="runs")
 app.add_typer(feedback.commands, name="feedback")
 app.add_typer(memory.commands, name="memory")
+app.add_typer(experts.commands, name="experts")
 app.add_typer(models.commands, name="models")
 app.add_typer(keys.commands, name="keys")
 app.add_typer(database.commands, name="db")

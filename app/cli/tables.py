@@ -80,6 +80,7 @@ def draw_agent(one: Registered) -> RenderableType:
         "model": agent.asked and model_name(agent.asked),
         "function": agent.function,
         "documents": ", ".join(agent.documents),
+        "expert": agent.expert,
         "tools": ", ".join(agent.tools),
         "tags": ", ".join(agent.tags),
         "instructions": agent.instructions,

@@ -227,6 +227,12 @@ def _more(fields: _Fields, agent: Agent | None, spec: dict[str, Any]) -> None:
     ).splitlines()
     tags = fields.text("tags", "Tags, with commas", ", ".join(agent.tags) if agent else "")
     spec["tags"] = [tag.strip() for tag in tags.split(",") if tag.strip()]
+    spec["expert"] = fields.text(
+        "expert",
+        "Expert that reads what is asked of its documents and its memory",
+        (agent.expert if agent else None) or "",
+        help="One of 'callboard experts list'. Empty: whichever is chosen for each query.",
+    )
     limits = Agent.model_fields["limits"].default if agent is None else agent.limits
     left, right = st.columns(2)
     with left:

@@ -15,6 +15,7 @@ from .comparison import draw_replay
 from .conversation import usual_costs
 from .drawings.answers import draw_answers
 from .drawings.decision import draw_decision
+from .drawings.experts import draw_experts
 from .drawings.recall import draw_memory
 from .drawings.steps import draw_tree, draw_waterfall
 from .prose import literal, prose
@@ -43,6 +44,7 @@ def draw_run_page(board: Board, who: Visitor, run: Run) -> None:
     with tabs[1]:
         draw_waterfall(run)
         draw_tree(run)
+        draw_experts(run)
     with tabs[2]:
         draw_memory(run, _pieces(board, run))
     with tabs[3]:

@@ -175,7 +175,7 @@ class AgentIndex:
         only: Collection[str] | None,
         also: Sequence[Collection[str]],
     ) -> list[list[Match]]:
-        centred = np.array([query.mean for query in queries]) - self._usual
+        centred = np.array([query.mean_meaning for query in queries]) - self._usual
         words = np.array([self._words(query) for query in queries])
         wanted = [[self._slots.number(one) for one in some if one in self._slots] for some in also]
         slots = self._first(centred, words, exclude, only, wanted)
@@ -257,7 +257,7 @@ class AgentIndex:
         known = [self._known[name] for name in names]
         if not known:
             return [[] for _ in queries]
-        near = closeness(known, np.array([query.vector for query in queries]), centred)
+        near = closeness(known, np.array([query.meaning for query in queries]), centred)
         seen = replace(
             signals,
             tokens=self._tokens(known, queries),

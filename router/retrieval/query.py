@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,11 +21,20 @@ _ANSWER_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One text that stands for the query; the weights of all its views add up to 1."""
+    """One text that stands for the query; the weights of all its views add up to 1.
+
+    `read` `(dim,)` is the text's vector as an expert reads it; None: none does.
+    """
 
     text: str
     reading: Reading
     weight: float
+    read: Vectors | None = None
+
+    @property
+    def meaning(self) -> Vectors:
+        """The vector `(dim,)` that is compared with what agents say of themselves."""
+        return self.reading.vector if self.read is None else self.read
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +61,35 @@ class QueryViews:
     @property
     def mean(self) -> Vectors:
         """The mean vector of all views, `(dim,)`."""
-        if len(self.views) == 1:
-            return self.vector
-        total: Vectors = np.sum([view.weight * view.reading.vector for view in self.views], axis=0)
+        return self._mean([view.reading.vector for view in self.views])
+
+    @property
+    def meaning(self) -> Vectors:
+        """The vector of the query alone as it is compared with agents, `(dim,)`."""
+        return self.views[0].meaning
+
+    @property
+    def mean_meaning(self) -> Vectors:
+        """The mean of all views as they are compared with agents, `(dim,)`."""
+        return self._mean([view.meaning for view in self.views])
+
+    @property
+    def as_base(self) -> QueryViews:
+        """The query as the base encoder reads it."""
+        return QueryViews(tuple(replace(view, read=None) for view in self.views))
+
+    def _mean(self, vectors: Sequence[Vectors]) -> Vectors:
+        if len(vectors) == 1:
+            return vectors[0]
+        weights = [view.weight for view in self.views]
+        total: Vectors = np.sum(
+            [weight * vector for weight, vector in zip(weights, vectors, strict=True)], axis=0
+        )
         return total
 
     def _only(self, number: int) -> QueryViews:
         view = self.views[number]
-        return QueryViews((View(view.text, view.reading, 1.0),))
+        return QueryViews((replace(view, weight=1.0),))
 
 
 def texts_in_context(query: str, history: Sequence[Exchange]) -> tuple[str, ...]:
@@ -71,8 +101,10 @@ def texts_in_context(query: str, history: Sequence[Exchange]) -> tuple[str, ...]
     return tuple(dict.fromkeys((query, *(f"{text} {query}".strip() for text in before))))
 
 
-def views_of(texts: Sequence[str], readings: Sequence[Reading]) -> QueryViews:
-    """Return the views that `texts_in_context` spelled, as they were read."""
+def views_of(
+    texts: Sequence[str], readings: Sequence[Reading], read: Sequence[Vectors | None] = ()
+) -> QueryViews:
+    """Return the views that `texts_in_context` spelled, as they were read, also by an expert."""
     rest = len(texts) - 1
     weights = [1.0] if not rest else [_ALONE, *[2 * _TOGETHER / rest] * rest]
-    return QueryViews(tuple(map(View, texts, readings, weights)))
+    return QueryViews(tuple(map(View, texts, readings, weights, read or [None] * len(texts))))

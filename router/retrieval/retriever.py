@@ -17,7 +17,7 @@ import numpy as np
 
 from ...agents.snapshot import Snapshot
 from ...config import RouterSettings
-from ...search.encoder import Encoder
+from ...search.encoder import Encoder, Reading, Vectors
 from ...store.feedback import Vote
 from ...values import Checkup, Exchange
 from .index import Match
@@ -30,6 +30,9 @@ from .votes import Lean, Votes
 
 Ballots: TypeAlias = Callable[[int], Awaitable[Sequence[Vote]]]
 """The votes that came or were undone after a number, in the order of their changes."""
+
+Reread: TypeAlias = Callable[[Sequence[str], Vectors], Awaitable[Vectors | None]]
+"""Gives texts `(n, dim)`, the query first, as an expert reads them; None: none does."""
 
 DIGITS = 4
 """To which probabilities are rounded."""
@@ -120,20 +123,25 @@ class RetrievalRouter:
         history: Sequence[Exchange] = (),
         exclude: Collection[str] = (),
         only: Collection[str] | None = None,
+        reread: Reread | None = None,
     ) -> Retrieval:
         """Score the agents of `snapshot` for `query`.
 
         Those in `exclude` are left out, and all that are not in `only`, as if they did not exist.
+        What is in scope is judged by the base; `reread` may let an expert say how near agents are.
         """
         team = await self._gathered(snapshot)
         pieces = split_wishes(query)
         pieces = pieces if len(pieces) > 1 else pieces[:0]
         texts = texts_in_context(query, history)
         readings, _ = await asyncio.gather(self._encoder.aread([*texts, *pieces]), self._hear())
-        whole = views_of(texts, readings[: len(texts)])
+        read = await _reread(reread, [*texts, *pieces], readings)
+        whole = views_of(texts, readings[: len(texts)], read[: len(texts)])
         parts = [
-            views_of([text], [reading])
-            for text, reading in zip(pieces, readings[len(texts) :], strict=True)
+            views_of([text], [reading], [own])
+            for text, reading, own in zip(
+                pieces, readings[len(texts) :], read[len(texts) :], strict=True
+            )
         ]
         last = history[-1].agents if history else ()
 
@@ -237,6 +245,20 @@ class _Scorer:
         self, queries: Sequence[QueryViews], following: Collection[str] = ()
     ) -> list[PartScores]:
         """Score queries at once; `following` are favoured because they answered last."""
+        if all(view.read is None for query in queries for view in query.views):
+            return self._score(queries, following)
+        # An expert says how near agents are; whether the query is anybody's business the base does,
+        # for which the guard is calibrated.
+        return [
+            replace(read, in_scope=base.in_scope, refused=base.refused)
+            for read, base in zip(
+                self._score(queries, following),
+                self._score([query.as_base for query in queries], following),
+                strict=True,
+            )
+        ]
+
+    def _score(self, queries: Sequence[QueryViews], following: Collection[str]) -> list[PartScores]:
         vectors = np.array([query.vector for query in queries])
         leans = [self.votes.leans(vector) for vector in vectors]
         matches = self.team.compare(
@@ -287,6 +309,13 @@ class _Scorer:
             scores=scores,
             refused=refused,
         )
+
+
+async def _reread(
+    reread: Reread | None, texts: Sequence[str], readings: Sequence[Reading]
+) -> Sequence[Vectors | None]:
+    read = reread and await reread(texts, np.stack([one.vector for one in readings]))
+    return [None] * len(texts) if read is None else list(read)
 
 
 def _told(match: Match, share: float, lean: Lean | None) -> AgentScore:

@@ -14,6 +14,7 @@ from callboard.memory.library import Library
 from callboard.memory.sheet import lay_out
 from callboard.memory.shelf import Shelf
 from callboard.memory.stack import Stack
+from callboard.search.query import QueryVectors
 from callboard.store.engine import Store
 from callboard.store.stacked import Looked
 from callboard.values import Scope
@@ -53,8 +54,8 @@ def library(here: Desk, in_process: int) -> Library:
 
 
 def found(library: Library, here: Desk, query: str, scope: Scope = ME, k: int = 10) -> list[str]:
-    vector = here.encoder.encode([query])[0]
-    hits = library.of(scope.owner).find(scope, query, vector, k=k, now=here.clock())
+    vectors = QueryVectors(here.encoder.encode([query])[0])
+    hits = library.of(scope.owner).find(scope, query, vectors, k=k, now=here.clock())
     return [one.row.id for one in hits]
 
 

@@ -70,6 +70,7 @@ def write(store: Store, scope: Scope, name: str) -> None:
     store.ledger.book(booking)
     store.ledger.book(settling(scope, reservation, Usage(cost_usd=Decimal(1))))
     store.agents.put(scope, name, {"name": name}, replace=False)
+    store.experts.put(scope, name, b"file", serves=["memory"], card={}, replace=False)
     store.feedback.put(scope, name, [name], 1.0)
 
 
@@ -103,6 +104,8 @@ def sees(store: Store, scope: Scope, name: str) -> set[str]:
         "agents.all": any(row.name == name for row in store.agents.all(scope)),
         "agents.history": bool(store.agents.history(scope, name)),
         "agents.changes": any(row.name == name for row in store.agents.changes(scope, 0)[1]),
+        "experts.list": any(row.name == name for row in store.experts.list(scope)),
+        "experts.since": name in store.experts.since(scope, 0)[2],
         "feedback.list": any(one.query == name for one in store.feedback.list(scope, limit=10_000)),
         "feedback.since": any(vote.query == name for vote in store.feedback.since(scope, 0)),
     }
@@ -122,8 +125,11 @@ def sees(store: Store, scope: Scope, name: str) -> set[str]:
     return {way for way, seen_this_way in seen.items() if seen_this_way}
 
 
-AGENTS = {"agents.all", "agents.history", "agents.changes", "agents.get", "feedback.since"}
-"""What all users of a tenant share: its agents, and what the router learns from."""
+AGENTS = {
+    *("agents.all", "agents.history", "agents.changes", "agents.get", "feedback.since"),
+    *("experts.list", "experts.since"),
+}
+"""What all users of a tenant share: its agents, its experts, and what the router learns from."""
 
 
 @settings(max_examples=60, deadline=None)
@@ -152,7 +158,7 @@ def test_who_wrote_it_reads_it_all(shared: Store, writer: Scope) -> None:
     name = f"n{next(NUMBERS)}"
     write(shared, writer, name)
     ways = sees(shared, writer, name)
-    assert len(ways) == (25 if writer.session is not None else 23)
+    assert len(ways) == (27 if writer.session is not None else 25)
 
 
 def test_the_same_chunk_id_in_two_memories_is_two_chunks(store: Store, chunk) -> None:

@@ -70,7 +70,15 @@ def test_it_was_thought_of_for_every_table_what_becomes_of_a_users_rows() -> Non
 
 def test_of_a_user_nothing_is_left_in_any_table(store: Store, database: Database) -> None:
     # Of these columns no user says what is in them.
-    agent = {"spec": {}, "name": "billing", "agent": "billing", "model": "main", "step": "act"}
+    expert = {"serves": [], "card": {}}
+    agent = {
+        **expert,
+        "spec": {},
+        "name": "billing",
+        "agent": "billing",
+        "model": "main",
+        "step": "act",
+    }
     ids = {"id": "r1", "run_id": "r1", "account": "r1"}
     change = {
         "key_id": "cb_1",
@@ -81,7 +89,7 @@ def test_of_a_user_nothing_is_left_in_any_table(store: Store, database: Database
         "error": "none",
     }
     fill(database, CANARY, tenant="acme", user=ANN.user, **agent, **ids, **change)
-    others = {"registries", "feedback_marks"}  # one row per tenant
+    others = {"registries", "feedback_marks", "expert_marks"}  # one row per tenant
     fill(database, "harmless", tenant="umbrella", user=ANN.user)
     fill(
         database,
