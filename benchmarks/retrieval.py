@@ -23,11 +23,11 @@ import numpy as np
 
 from ..pipelines.training.experts import pilots_of, score_of
 from ..search.encoder import Vectors
-from ..search.experts.corpus import Corpus
 from ..search.experts.expert import Card, Expert, LinearExpert, Pilots, adapted
 from ..search.experts.pilots import pilots
 from ..search.experts.roster import BASE, Method, Roster
 from ..search.experts.training import Lesson, Trained, TrainingSettings, train
+from ..search.experts.training_set import TrainingSet
 from ..search.fusion import fuse
 from ..search.hits import top
 from ..search.lexical import LexicalIndex
@@ -50,22 +50,22 @@ _Read: TypeAlias = Callable[[int, Vectors], Vectors]
 class Task:
     """A set with its embeddings; `texts` are those of the documents."""
 
-    corpus: Corpus
+    given: TrainingSet
     lesson: Lesson
 
     @property
     def name(self) -> str:
         """The name of the set."""
-        return self.corpus.name
+        return self.given.name
 
     @property
     def texts(self) -> list[str]:
         """The documents as they are embedded."""
-        return [one.whole for one in self.corpus.documents]
+        return [one.whole for one in self.given.documents]
 
     def folds(self) -> list[np.ndarray]:
         """Return the places of the queries of each fold."""
-        order = np.random.default_rng(0).permutation(len(self.corpus.queries))
+        order = np.random.default_rng(0).permutation(len(self.given.queries))
         return [order[fold::FOLDS] for fold in range(FOLDS)]
 
 
@@ -126,7 +126,7 @@ def _fold(tasks: Sequence[Task], number: int, told: Told) -> _Fold:
     parts: dict[str, Lesson] = {}
     trained: dict[str, Trained] = {}
     for task in tasks:
-        n = len(task.corpus.queries)
+        n = len(task.given.queries)
         kept = np.setdiff1d(np.arange(n), task.folds()[number]).tolist()
         parts[task.name] = task.lesson.part(kept)
         trained[task.name] = train(
@@ -236,10 +236,10 @@ class _Searched:
         return self._found(rank)
 
     def _words(self, place: int) -> Vectors:
-        return self._lexical.slot_scores(self.task.corpus.queries[place])
+        return self._lexical.slot_scores(self.task.given.queries[place])
 
     def _found(self, rank: Callable[[int], Sequence[int]]) -> Found:
-        n = len(self.task.corpus.queries)
+        n = len(self.task.given.queries)
         figures = np.empty((4, n))
         for place in range(n):
             began = time.perf_counter()

@@ -9,6 +9,7 @@ import numpy as np
 
 from callboard.search.encoder import Encoder, Vectors
 from callboard.search.experts.expert import Card, LinearExpert, Pilots, Score
+from callboard.search.experts.pilots import Gate
 
 
 def leading(
@@ -36,7 +37,7 @@ def expert_of(
         **card,
     }
     nobody = np.zeros((0, encoder.dim), np.float32)
-    gate = np.append(40 * asked, -30).astype(np.float32)  # open from a cosine of 0.75 on
+    gate = Gate(known=asked[None], border=0.75, width=0.1)
     return LinearExpert(
         card=Card(**told),
         pilots=Pilots(won=asked[None], lost=nobody, gate=gate),

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigurationError
-from ...search.experts.corpus import Corpus, Document
+from ...search.experts.training_set import Document, TrainingSet
 from .files import read_lines
 
 
-def read_corpus(folder: Path) -> Corpus:
+def read_training_set(folder: Path) -> TrainingSet:
     """Return the collection in a folder: `corpus`, and `queries` with `qrels` where they are there.
 
     Each is a file of JSON lines, perhaps packed (.jsonl.gz): documents {"id", "title", "text"},
@@ -38,7 +38,7 @@ def read_corpus(folder: Path) -> Corpus:
             'documents as {"id", "title", "text"}, queries as {"id", "text"}, and qrels as '
             '{"query", "doc", "score"}.'
         ) from error
-    return Corpus(
+    return TrainingSet(
         name=folder.name,
         documents=found,
         queries=tuple(queries[name] for name in asked),

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import numpy as np
 
 from ...search.encoder import Encoder, Vectors
-from ...search.experts.corpus import Corpus
 from ...search.experts.expert import Card, LinearExpert, Pilots, Score
 from ...search.experts.pilots import Gate, pilots
 from ...search.experts.roster import BASE
 from ...search.experts.training import Lesson, Trained, TrainingSettings, train
+from ...search.experts.training_set import TrainingSet
 from ...search.relevance import paired_interval
 
 AT_ONCE = 256
@@ -21,24 +21,24 @@ AT_ONCE = 256
 
 
 def lesson_of(
-    corpus: Corpus, encoder: Encoder, progress: Callable[[str], None] = lambda told: None
+    given: TrainingSet, encoder: Encoder, progress: Callable[[str], None] = lambda told: None
 ) -> Lesson:
     """Return what is learned from a collection, embedded. Blocks: minutes for ten thousand."""
-    texts = [one.whole for one in corpus.documents]
+    texts = [one.whole for one in given.documents]
     rows: list[Vectors] = []
     for start in range(0, len(texts), AT_ONCE):
         progress(f"embedded {start} of {len(texts)} documents")
         rows.append(encoder.encode(texts[start : start + AT_ONCE]))
     return Lesson(
-        queries=encoder.encode(corpus.queries),
+        queries=encoder.encode(given.queries),
         documents=np.concatenate(rows),
-        gains=corpus.gains,
+        gains=given.gains,
     )
 
 
 def train_expert(
     name: str,
-    corpus: Corpus,
+    given: TrainingSet,
     encoder: Encoder,
     settings: TrainingSettings | None = None,
     progress: Callable[[str], None] = lambda told: None,
@@ -49,17 +49,17 @@ def train_expert(
         InvalidInput: there are too few queries.
     """
     settings = settings or TrainingSettings()
-    lesson = lesson_of(corpus, encoder, progress)
+    lesson = lesson_of(given, encoder, progress)
     trained = train(lesson, settings, progress)
     card = Card(
         name=name,
         kind="linear",
         encoder=encoder.name,
         dim=encoder.dim,
-        data=corpus.name,
+        data=given.name,
         made_at=datetime.now(UTC),
-        pairs=sum(len(one) for one in corpus.gains),
-        synthetic=corpus.synthetic,
+        pairs=sum(len(one) for one in given.gains),
+        synthetic=given.synthetic,
         score=score_of(trained),
         settings={
             **{one: value for one, value in asdict(settings).items() if one != "penalties"},

@@ -30,7 +30,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Corpus:
+class TrainingSet:
     """Documents, queries, and the gains of each query's documents by their place.
 
     `synthetic`: the queries were made of the documents.
@@ -43,8 +43,8 @@ class Corpus:
     synthetic: bool = False
 
 
-def cropped(corpus: Corpus, *, most: int, seed: int = 0) -> Corpus:
-    """Return a corpus whose queries are titles and sentences of its documents, at most `most`.
+def cropped(given: TrainingSet, *, most: int, seed: int = 0) -> TrainingSet:
+    """Return a set whose queries are titles and sentences of its documents, at most `most`.
 
     Each leads to the document that it was taken from. No model is needed. Source: the cropping of
     Contriever, arXiv 2112.09118, at sentences, and titles as queries as for MS MARCO documents.
@@ -52,14 +52,14 @@ def cropped(corpus: Corpus, *, most: int, seed: int = 0) -> Corpus:
     draw = np.random.default_rng(seed)
     queries: list[str] = []
     gains: list[Gains] = []
-    for place in draw.permutation(len(corpus.documents)).tolist():
-        crops = _crops(corpus.documents[place])
+    for place in draw.permutation(len(given.documents)).tolist():
+        crops = _crops(given.documents[place])
         if crops:
             queries.append(crops[int(draw.integers(len(crops)))])
             gains.append({place: 1.0})
         if len(queries) == most:
             break
-    return replace(corpus, queries=tuple(queries), gains=tuple(gains), synthetic=True)
+    return replace(given, queries=tuple(queries), gains=tuple(gains), synthetic=True)
 
 
 def _crops(document: Document) -> Sequence[str]:
