@@ -28,6 +28,7 @@ def snippets(language: str, file: Path = ROOT / "README.md") -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("number", range(len(snippets("python"))))
 def test_a_python_snippet_runs_twice_in_a_row(number: int, tmp_path: Path) -> None:
     code = SCRIPTED + snippets("python")[number]
@@ -38,7 +39,7 @@ def test_a_python_snippet_runs_twice_in_a_row(number: int, tmp_path: Path) -> No
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
         )
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)

@@ -62,7 +62,7 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_two_workers_share_an_address_a_database_and_their_counters(tmp_path: Path) -> None:
     with process(tmp_path, "--workers", "2") as (served, url, key):
         headers = {"Authorization": f"Bearer {key}"}
@@ -80,7 +80,7 @@ def test_two_workers_share_an_address_a_database_and_their_counters(tmp_path: Pa
         told = httpx.get(f"{url}/metrics", headers=headers).text
         assert 'callboard_turns_total{status="done",tenant="local"} 6.0' in told
         served.send_signal(signal.SIGTERM)
-        assert served.wait(60) == 0
+        assert served.wait(150) == 0
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
