@@ -15,9 +15,8 @@ from collections.abc import (
 )
 from copy import copy
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack
 
 from .config import Settings, load_settings
 from .errors import InvalidInput
@@ -30,7 +29,7 @@ from .pipelines.board_records import BoardRecords
 from .pipelines.board_sessions import BoardSessions
 from .pipelines.board_users import BoardUsers
 from .pipelines.house import House, Replaying
-from .pipelines.order import Order, amount_of, make_order
+from .pipelines.order import Money, Order, amount_of, make_order
 from .records import Rehearsal
 from .values import (
     EVERYONE,
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-Money: TypeAlias = Decimal | float | str
 """An amount of US dollars, as people write it."""
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..models.check import ModelCheck
     from ..pipelines.experts import RegisteredExpert
     from ..records import ApiKey, Audit, Change
-    from ..search.experts.expert import Score
+    from ..search.experts.expert import Card, Score
     from ..search.experts.roster import ExpertChoice
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -219,13 +219,20 @@ def memory_json(run: Run) -> dict[str, JSON] | None:
 def expert_json(one: RegisteredExpert) -> dict[str, JSON]:
     """Return what is known of an expert as one JSON object."""
     return {
-        **asdict(one.card),
-        "made_at": one.card.made_at.isoformat(),
-        "score": {**asdict(one.card.score), "gain": one.card.score.gain},
+        **card_json(one.card),
         "serves": list(one.serves),
         "created_at": one.created_at.isoformat(),
         "user": one.user,
         "reason": one.reason,
+    }
+
+
+def card_json(card: Card) -> dict[str, JSON]:
+    """Return the card of an expert as one JSON object."""
+    return {
+        **asdict(card),
+        "made_at": card.made_at.isoformat(),
+        "score": {**asdict(card.score), "gain": card.score.gain},
     }
 
 

@@ -17,12 +17,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
-from ..pipelines.training.experts import pilots_of, score_of
-from ..search.encoder import Vectors
+from ..pipelines.training.experts import lesson_of, pilots_of, score_of
+from ..search.encoder import Encoder, Vectors
 from ..search.experts.expert import Card, Expert, LinearExpert, Pilots, adapted
 from ..search.experts.pilots import pilots
 from ..search.experts.roster import BASE, Method, Roster
@@ -33,6 +34,7 @@ from ..search.hits import top
 from ..search.lexical import LexicalIndex
 from ..search.relevance import DRAWS, Floats, Gains, ndcg_at, ndcg_of, recall_at, reciprocal_rank
 from ..values import JSON
+from .sets.retrieval import read_training_set
 
 FOLDS = 5
 DEEP = 100
@@ -95,6 +97,21 @@ class _Fold:
             if name in self.registered and name != without
         ]
         return Roster(chosen, method)
+
+
+def read_tasks(
+    folder: Path, names: Sequence[str], encoder: Encoder, cache_dir: Path, told: Told
+) -> list[Task]:
+    """Return the sets in `folder`, embedded; vectors are kept in `cache_dir` for the next time.
+
+    Raises:
+        ConfigurationError: a file is missing or damaged.
+    """
+    tasks: list[Task] = []
+    for name in names:
+        given = read_training_set(folder / name)
+        tasks.append(Task(given=given, lesson=lesson_of(given, encoder, cache_dir, told)))
+    return tasks
 
 
 def measure_retrieval(tasks: Sequence[Task], told: Told) -> list[dict[str, JSON]]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from ..search.experts.expert import Expert
 from ..search.experts.lineup import DEFAULT_CORPORA, Corpus
 from ..search.experts.roster import ExpertChoice
+from ..search.experts.training_set import TrainingSet
 from ..values import Scope
 from .experts import RegisteredExpert
+from .order import Money, amount_of
 
 if TYPE_CHECKING:
     from .house import House
@@ -112,3 +114,37 @@ class BoardExperts:
         """`choose`, for code that is not async."""
         house = self._house()
         return house.loop.wait(house.experts.choose(self._tenant, query, corpus))
+
+    async def write_queries(
+        self,
+        given: TrainingSet,
+        model: str = "main",
+        *,
+        most: int = 500,
+        budget_usd: Money | None = None,
+    ) -> TrainingSet:
+        """Have a model write queries for `most` of the documents of a set without queries.
+
+        An expert can be trained of what is returned. Documents for which the model wrote nothing
+        of use are left out, and once the money is used up the rest are.
+
+        Raises:
+            UnknownName: there is no such model.
+            CallboardError: nothing was written.
+        """
+        house = self._house()
+        writing = house.write_queries(self._tenant, given, model, most, amount_of(budget_usd))
+        return await house.loop.wait_async(writing)
+
+    def write_queries_sync(
+        self,
+        given: TrainingSet,
+        model: str = "main",
+        *,
+        most: int = 500,
+        budget_usd: Money | None = None,
+    ) -> TrainingSet:
+        """`write_queries`, for code that is not async."""
+        house = self._house()
+        writing = house.write_queries(self._tenant, given, model, most, amount_of(budget_usd))
+        return house.loop.wait(writing)

@@ -237,7 +237,8 @@ def _checked(data: bytes, called: str, encoder: Encoder) -> Expert:
     """Return the expert of these bytes, as far as it fits to the encoder.
 
     Raises:
-        InvalidInput: it is called as no expert may be, or reads vectors of another length.
+        InvalidInput: it is called as no expert may be, does not beat the base, or reads vectors of
+            another length.
         ConfigurationError: it is damaged, or was made for another encoder.
     """
     expert = parse_expert(data, encoder=encoder.name, name=called)
@@ -251,6 +252,12 @@ def _checked(data: bytes, called: str, encoder: Encoder) -> Expert:
         raise InvalidInput(
             f"An expert can't be called {card.name!r}. Make it with a name of 2 to 64 small "
             "letters, digits, '-' or '_' that begins with a letter."
+        )
+    if card.score.gain <= 0:
+        raise InvalidInput(
+            f"The expert {card.name!r} does not beat the base on queries that were held out: "
+            f"nDCG@10 {100 * card.score.expert:.1f} beside {100 * card.score.base:.1f}. "
+            "Train it with more queries, or do without it."
         )
     if card.dim != encoder.dim:
         raise InvalidInput(

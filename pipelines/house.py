@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from ..models.chat import ChatModel
     from ..models.check import ModelCheck
     from ..models.measure import Throughput
+    from ..search.experts.training_set import TrainingSet
     from .conductor import Conductor
     from .remembering import MemoryDesk
     from .runlog import Observer
@@ -231,6 +232,20 @@ class House:
                 for name in dict.fromkeys(names)
             ]
         )
+
+    async def write_queries(
+        self, tenant: Scope, given: TrainingSet, model: str, most: int, limit_usd: Decimal | None
+    ) -> TrainingSet:
+        """Have a model write queries for documents."""
+        from .training.writing import written
+
+        meter = self.store.ledger.meter(
+            tenant,
+            f"queries-{uuid4().hex}",
+            allowance=replace(self._allowance, run_usd=limit_usd),
+            step="queries",
+        )
+        return await written(given, model, await self._unrecorded(meter), most=most)
 
     async def start(self, scope: Scope, order: Order) -> str:
         """Begin a run and return its id."""

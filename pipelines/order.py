@@ -7,6 +7,7 @@ import reprlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
 
 from ..errors import InvalidInput
 from ..router.budget import tiers_for
@@ -15,6 +16,8 @@ from ..store.engine import Store
 from ..values import Exchange, MemoryBudget, Scope
 from .nesting import Account, account
 
+Money: TypeAlias = Decimal | float | str
+"""US dollars as people write them."""
 HISTORY = 3
 """Earlier exchanges that router and agents are told, the last ones."""
 
@@ -132,7 +135,7 @@ def _told(history: Sequence[Exchange], most: int) -> tuple[Exchange, ...]:
     return last
 
 
-def amount_of(budget_usd: Decimal | float | str | None, name: str = "budget_usd") -> Decimal | None:
+def amount_of(budget_usd: Money | None, name: str = "budget_usd") -> Decimal | None:
     """Return a budget in US dollars as people write it; None is no budget.
 
     Raises:

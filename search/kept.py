@@ -1,6 +1,7 @@
-"""Vectors of texts that are shipped with Callboard, kept in the cache folder.
+"""Vectors of texts that are asked for again, kept in the cache folder.
 
-They are the same in every project, so they are encoded once per machine and encoder.
+Those of texts that are shipped with Callboard are the same in every project; those of a set that is
+trained on are asked for at every training. They are encoded once per machine and encoder.
 """
 
 from __future__ import annotations
@@ -21,17 +22,36 @@ async def kept_vectors(encoder: Encoder, texts: Sequence[str], folder: Path) -> 
 
     A folder that can't be written costs time, not the answer.
     """
+    file = _file(encoder, texts, folder)
+    vectors = _kept(file, (len(texts), encoder.dim))
+    if vectors is None:
+        vectors = await encoder.aencode(texts)
+        _keep(file, vectors)
+    return vectors
+
+
+def encode_kept(encoder: Encoder, texts: Sequence[str], folder: Path) -> Vectors:
+    """Return the same where nothing else waits. Blocks."""
+    file = _file(encoder, texts, folder)
+    vectors = _kept(file, (len(texts), encoder.dim))
+    if vectors is None:
+        vectors = encoder.encode(texts)
+        _keep(file, vectors)
+    return vectors
+
+
+def _file(encoder: Encoder, texts: Sequence[str], folder: Path) -> Path:
     key = hashlib.sha256("\n".join((encoder.name, *texts)).encode()).hexdigest()
-    file = folder / "vectors" / f"{key}.npy"
+    return folder / "vectors" / f"{key}.npy"
+
+
+def _kept(file: Path, shape: tuple[int, int]) -> Vectors | None:
+    """Return what is kept in a file; None: it is absent or damaged."""
     try:
         vectors: Vectors = np.load(file, allow_pickle=False)
-        if vectors.shape == (len(texts), encoder.dim):
-            return vectors
     except (OSError, ValueError):
-        pass  # absent or damaged: made anew
-    vectors = await encoder.aencode(texts)
-    _keep(file, vectors)
-    return vectors
+        return None
+    return vectors if vectors.shape == shape else None
 
 
 def _keep(file: Path, vectors: Vectors) -> None:

@@ -32,7 +32,7 @@ def draw_experts(experts: Iterable[RegisteredExpert]) -> RenderableType:
 def draw_expert(one: RegisteredExpert) -> RenderableType:
     """Draw all that is known of one expert."""
     card = one.card
-    made = " (made by a model)" if card.synthetic else ""
+    made = " (queries made of the documents)" if card.synthetic else ""
     fields: dict[str, Any] = {
         "state": f"unused: {one.reason}" if one.reason else "live",
         "serves": ", ".join(one.serves) or "agents that name it",

@@ -1,4 +1,4 @@
-"""`callboard train`: makes what decides how much memory and models may cost."""
+"""`callboard train`: makes what decides how much memory and models may cost, and experts."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import typer
 
 from .places import Address, On, Workers, place_of, spread_encoder
 from .questions import DataDir, Limit, MemoTokens, ModuleModel, Numbers, SetName, StrategyName
-from .terminal import AsJson, emit, err, names, numbers, show, tell
+from .terminal import AsJson, emit, err, names, numbers, open_board, show, tell
 
 commands = typer.Typer(
-    help="Train what decides about memory and models.", no_args_is_help=True, rich_markup_mode=None
+    help="Train what decides about memory and models, and experts.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
 @commands.callback()
 def options() -> None:
-    """Train what decides about memory and models."""
+    """Train what decides about memory and models, and experts."""
 
 
 @commands.command()
@@ -178,3 +180,95 @@ def ladder(
 
     show(draw_rows(trained.rows))
     tell(f"tau is {trained.predictor.tau:.3f}. Written to {out}.")
+
+
+@commands.command()
+def expert(
+    ctx: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="The folder with corpus.jsonl, and queries.jsonl with qrels.jsonl if there are.",
+        ),
+    ],
+    name: Annotated[str, typer.Option(metavar="NAME", help="What the expert is called.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where it goes.  [default: NAME.safetensors]"),
+    ] = None,
+    synthetic: Annotated[
+        bool,
+        typer.Option("--synthetic", help="Make queries of the documents, also if there are some."),
+    ] = False,
+    queries: Annotated[
+        int, typer.Option(min=20, help="How many queries are made of the documents, at most.")
+    ] = 1000,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The configured model that writes them; without it they are titles and sentences.",
+        ),
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="What writing them may cost.")
+    ] = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="Add it to the board at once, if it beats the base.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="The same seed holds the same queries out.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Train an expert: another reading of the queries of one field, over the encoder.
+
+    Documents are lines {"id": ..., "title": ..., "text": ...}, queries {"id": ..., "text": ...},
+    qrels {"query": ..., "doc": ..., "score": ...}. Every query is held out once: the report says
+    how well those were found by the encoder alone and by the expert, as nDCG@10. An expert that
+    is not better can't be added to a board.
+    """
+    from ...benchmarks.sets.retrieval import read_training_set
+    from ...config import load_settings
+    from ...pipelines.training.experts import train_expert
+    from ...search.encoders import load_encoder
+    from ...search.experts.files import save_expert
+    from ...search.experts.training import TrainingSettings
+    from ...search.experts.training_set import cropped
+    from ..views import card_json, score_text
+
+    given = read_training_set(data)
+    settings = load_settings(ctx.obj)
+    file = out or Path(f"{name}.safetensors")
+    with err().status("Reading the documents") as status:
+
+        def progress(what: str) -> None:
+            status.update(what[:1].upper() + what[1:])
+
+        if model is not None:
+            progress(f"{model} writes queries")
+            with open_board(ctx) as board:
+                given = board.experts.write_queries_sync(
+                    given, model, most=queries, budget_usd=budget
+                )
+        elif synthetic or not given.queries:
+            given = cropped(given, most=queries, seed=seed)
+        encoder = load_encoder(settings.encoder, settings.cache_dir)
+        made = train_expert(
+            name, given, encoder, settings.cache_dir, TrainingSettings(seed=seed), progress
+        )
+        save_expert(made, file)
+        better = made.card.score.gain > 0
+        if add and better:
+            with open_board(ctx) as board:
+                board.experts.add_sync(made, replace=True)
+    if as_json:
+        emit({**card_json(made.card), "file": str(file), "added": add and better})
+        return
+    tell(score_text(made.card.score))
+    if better:
+        then = "added" if add else f"add it with: callboard experts add {file}"
+    else:
+        then = "it does not beat the base and can't be added: train it with more queries"
+    tell(f"Written to {file}; {then}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ...search.experts.pilots import Gate, pilots
 from ...search.experts.roster import BASE
 from ...search.experts.training import Lesson, Trained, TrainingSettings, train
 from ...search.experts.training_set import TrainingSet
+from ...search.kept import encode_kept
 from ...search.relevance import paired_interval
 
 AT_ONCE = 256
@@ -21,16 +23,22 @@ AT_ONCE = 256
 
 
 def lesson_of(
-    given: TrainingSet, encoder: Encoder, progress: Callable[[str], None] = lambda told: None
+    given: TrainingSet,
+    encoder: Encoder,
+    cache_dir: Path,
+    progress: Callable[[str], None] = lambda told: None,
 ) -> Lesson:
-    """Return what is learned from a collection, embedded. Blocks: minutes for ten thousand."""
+    """Return what is learned from a set, embedded. Blocks: minutes for ten thousand documents.
+
+    Vectors are kept in `cache_dir` for the next time.
+    """
     texts = [one.whole for one in given.documents]
     rows: list[Vectors] = []
     for start in range(0, len(texts), AT_ONCE):
-        progress(f"embedded {start} of {len(texts)} documents")
-        rows.append(encoder.encode(texts[start : start + AT_ONCE]))
+        progress(f"embedded {start:,} of {len(texts):,} documents of {given.name}")
+        rows.append(encode_kept(encoder, texts[start : start + AT_ONCE], cache_dir))
     return Lesson(
-        queries=encoder.encode(given.queries),
+        queries=encode_kept(encoder, given.queries, cache_dir),
         documents=np.concatenate(rows),
         gains=given.gains,
     )
@@ -40,16 +48,17 @@ def train_expert(
     name: str,
     given: TrainingSet,
     encoder: Encoder,
+    cache_dir: Path,
     settings: TrainingSettings | None = None,
     progress: Callable[[str], None] = lambda told: None,
 ) -> LinearExpert:
-    """Return the expert of a collection; its card says whether it is better than the base.
+    """Return the expert of a set; its card says whether it is better than the base.
 
     Raises:
         InvalidInput: there are too few queries.
     """
     settings = settings or TrainingSettings()
-    lesson = lesson_of(given, encoder, progress)
+    lesson = lesson_of(given, encoder, cache_dir, progress)
     trained = train(lesson, settings, progress)
     card = Card(
         name=name,
