@@ -12,7 +12,10 @@ ridge regression towards no change; L-BFGS, Liu and Nocedal, 1989.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,25 +110,27 @@ def train(
     base = ndcg_of(lesson.queries, lesson.documents, lesson.gains)
     path: list[Floats] = []
     changes: list[list[Vectors]] = []
-    for number, penalty in enumerate(settings.penalties):
-        scores = np.empty(n)
-        learned: list[Vectors] = []
-        for fold, held in enumerate(folds):
-            progress(f"penalty {penalty:g}, fold {fold + 1} of {len(folds)}")
-            kept = np.setdiff1d(np.arange(n), held)
-            start = changes[-1][fold] if changes else None
-            change = _fit(seen.part(kept.tolist()), penalty, settings, start)
-            scores[held] = ndcg_of(
-                adapted(lesson.queries[held], change),
-                lesson.documents,
-                [lesson.gains[place] for place in held],
-            )
-            learned.append(change)
-        path.append(scores)
-        changes.append(learned)
-        means = [one.mean() for one in path]
-        if number - int(np.argmax(means)) >= _PATIENCE:
-            break
+    with _threads(len(folds)) as pool:
+        for number, penalty in enumerate(settings.penalties):
+            progress(f"penalty {penalty:g}, {number + 1} of {len(settings.penalties)}")
+
+            def learn(fold: int, penalty: float = penalty) -> Vectors:
+                kept = np.setdiff1d(np.arange(n), folds[fold])
+                start = changes[-1][fold] if changes else None
+                return _fit(seen.part(kept.tolist()), penalty, settings, start)
+
+            learned = list(pool.map(learn, range(len(folds))))
+            scores = np.empty(n)
+            for held, change in zip(folds, learned, strict=True):
+                queries = adapted(lesson.queries[held], change)
+                scores[held] = ndcg_of(
+                    queries, lesson.documents, [lesson.gains[place] for place in held]
+                )
+            path.append(scores)
+            changes.append(learned)
+            means = [one.mean() for one in path]
+            if number - int(np.argmax(means)) >= _PATIENCE:
+                break
     best = int(np.argmax([one.mean() for one in path]))
     return Trained(
         change=np.mean(changes[best], axis=0, dtype=np.float32),
@@ -133,6 +138,24 @@ def train(
         base=base,
         held_out=_cross_fitted(path, folds),
     )
+
+
+@contextmanager
+def _threads(most: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield threads that compute on one processor each.
+
+    Folds side by side keep all processors busy; several threads in one product would wait for each
+    other wherever something else runs.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    workers = min(most, os.cpu_count() or 1)
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
 
 
 def _cross_fitted(path: Sequence[Floats], folds: Sequence[np.ndarray]) -> Floats:

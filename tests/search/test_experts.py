@@ -106,7 +106,7 @@ def test_the_path_of_penalties_ends_when_held_out_queries_gain_no_more() -> None
         settings,
         told.append,
     )
-    assert 3 <= len(told) / 2 < 12
+    assert 3 <= len(told) < 12
 
 
 def test_in_a_large_collection_queries_are_compared_with_the_nearest_and_with_some_at_random() -> (
