@@ -100,6 +100,16 @@ class MemorySettings(Section):
     """A spaCy pipeline that finds names at the mid tier, such as `en_core_web_sm`; None: rules."""
 
 
+class RetrievalSettings(Section):
+    """How what was found is put in order, in documents and in memory."""
+
+    reranker: str | None = None
+    """A cross-encoder that reads the best candidates again: its folder, or its name on the hub if
+    it was downloaded; None: none does."""
+    rerank: int = Field(default=16, ge=2, le=64)
+    """So many of the best candidates it reads."""
+
+
 class RefinerSettings(Section):
     """How several answers become one; `model` None: they are set side by side."""
 
@@ -221,6 +231,7 @@ class Settings(BaseSettings):
     """Servers whose tools agents may use, by name."""
     router: RouterSettings = RouterSettings()
     memory: MemorySettings = MemorySettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
     refiner: RefinerSettings = RefinerSettings()
     limits: LimitSettings = LimitSettings()
     endpoints: AddressSettings = AddressSettings()

@@ -15,9 +15,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ..models.journal import Journal
 from ..search.encoder import Encoder
 from ..search.encoder import Vectors as Array
 from ..search.index import FusedHit, SearchIndex
+from ..search.reranking import Candidate, Reranking
 from ..store.vectors import Vectors
 from ..values import AgentResult, Citation, Scope
 from .passages import Passage, read_passages, sentences
@@ -61,8 +63,12 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A passage that is near enough, and what of it answers; `score` orders those found."""
+    """A passage that is near enough, and what of it answers; `score` orders those found.
 
+    `id` names it among the agent's passages; a source alone may have several.
+    """
+
+    id: str
     passage: Passage
     quote: str
     score: float
@@ -80,22 +86,43 @@ class DocumentLibrary:
     """Finds passages in the documents of agents; used on one event loop.
 
     `vectors` keeps the vectors of passages, so that they are encoded once and not per process.
+    `reranking` puts what is near in order, where there is a cross-encoder.
     """
 
-    def __init__(self, encoder: Encoder, *, vectors: Vectors | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        vectors: Vectors | None = None,
+        reranking: Reranking | None = None,
+    ) -> None:
         self._encoder = encoder
         self._vectors = vectors
+        self._reranking = reranking
         self._shelves: OrderedDict[_Key, asyncio.Task[Shelf]] = OrderedDict()
 
-    async def find(self, registered: Registered, scope: Scope, wish: str) -> tuple[Found, ...]:
+    async def find(
+        self, registered: Registered, scope: Scope, wish: str, journal: Journal | None = None
+    ) -> tuple[Found, ...]:
         """Return up to `PASSAGES` passages that are near `wish`, the best first.
+
+        Reranking is a step of `journal`; without one nothing is reranked.
 
         Raises:
             InvalidInput: a document is missing or can't be read.
         """
         shelf = await self._shelf(registered, scope)
         (vector,) = await self._encoder.aencode([wish])
-        return await asyncio.to_thread(_search, shelf, wish, vector)
+        reranking = self._reranking if journal is not None else None
+        looked_at = max(CANDIDATES, reranking.best) if reranking else CANDIDATES
+        near = await asyncio.to_thread(_search, shelf, wish, vector, looked_at)
+        if reranking and journal:
+            found = [
+                Candidate(id=one.id, text=one.passage.searchable, score=one.score) for one in near
+            ]
+            places = await reranking.places(wish, found, journal)
+            near = tuple(sorted(near, key=lambda one: places.get(one.id, len(near))))
+        return near[:PASSAGES]
 
     async def _shelf(self, registered: Registered, scope: Scope) -> Shelf:
         """Return the agent's shelf; who asks at the same time waits for the same one."""
@@ -150,11 +177,11 @@ class DocumentLibrary:
         return np.stack([np.frombuffer(known[text], dtype=np.float32) for text in texts])
 
 
-def _search(shelf: Shelf, wish: str, vector: Array) -> tuple[Found, ...]:
-    hits = shelf.index.search(wish, vector, CANDIDATES)
+def _search(shelf: Shelf, wish: str, vector: Array, k: int) -> tuple[Found, ...]:
+    hits = shelf.index.search(wish, vector, k)
     found = [_found(shelf.entries[hit.id], hit, wish, vector) for hit in hits]
     near = [one for one in found if one.score >= NEAR]
-    return tuple(sorted(near, key=lambda one: -one.score)[:PASSAGES])
+    return tuple(sorted(near, key=lambda one: -one.score))
 
 
 def _found(entry: Entry, hit: FusedHit, wish: str, vector: Array) -> Found:
@@ -168,6 +195,7 @@ def _found(entry: Entry, hit: FusedHit, wish: str, vector: Array) -> Found:
     held = coverage(wanted, stems(passage.searchable)) if wanted else 0.0
     whole = len(passage.text) <= QUOTE_CHARS
     return Found(
+        id=f"{hit.id}: {passage.source}",
         passage=passage,
         quote=passage.text if whole else excerpt(passage.text, entry.parts, cosines),
         score=max(hit.similarity, float(cosines.max())) + WORDS * held,

@@ -14,6 +14,7 @@ from ..models.chat import Message
 from ..models.gateway import Gateway
 from ..models.journal import Journal, OnText
 from ..search.encoder import Encoder
+from ..search.reranking import Reranking
 from ..store.vectors import Vectors
 from ..values import AgentResult, AgentTask, Memo
 from .conversation import Conversation
@@ -33,7 +34,7 @@ class AgentRunner:
     `threads` is where functions and tools run that are not async, and bounds how many do at once.
     `approver` is asked before a tool with `approve=True` is called; without one such tools are
     refused. `vectors` keeps the vectors of documents between processes. `servers` are those whose
-    tools agents may use; the caller closes them.
+    tools agents may use; the caller closes them. `reranking` puts passages of documents in order.
     """
 
     def __init__(
@@ -45,12 +46,13 @@ class AgentRunner:
         approver: Approver | None = None,
         vectors: Vectors | None = None,
         servers: ToolServers | None = None,
+        reranking: Reranking | None = None,
     ) -> None:
         self._gateway = gateway
         self._threads = threads
         self._approver = approver
         self._servers = servers or ToolServers({})
-        self._library = DocumentLibrary(encoder, vectors=vectors)
+        self._library = DocumentLibrary(encoder, vectors=vectors, reranking=reranking)
 
     async def run(
         self,
@@ -97,7 +99,7 @@ class AgentRunner:
         self, registered: Registered, task: AgentTask, journal: Journal, on_text: OnText | None
     ) -> AgentResult:
         agent = registered.agent
-        found = await self._library.find(registered, task.scope, task.wish)
+        found = await self._library.find(registered, task.scope, task.wish, journal)
         model = agent.asked
         if model is None or not found:
             return _told(quoted(agent.name, found), on_text)

@@ -36,6 +36,7 @@ from ..search import one_thread
 from ..search.encoder import Encoder
 from ..search.encoders import load_encoder
 from ..search.recent import RecentEncoder
+from ..search.reranking import Reranking
 from ..store.allowance import Allowance
 from ..store.engine import PATIENCE_S, Store
 from ..store.feedback import Vote
@@ -127,6 +128,7 @@ class House:
         self._archive: Archive | None = None
         self._recall: Recall | None = None
         self._ladders: Mapping[str, Ladder] | None = None
+        self._reranking: Reranking | None = None
         self._conductor: Conductor | None = None
         self._telemetry: Telemetry | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -436,6 +438,15 @@ class House:
             tenant=tenant,
         )
 
+    async def _ready_reranking(self) -> Reranking | None:
+        wanted = self._settings.retrieval
+        if self._reranking is None and wanted.reranker is not None:
+            from ..search.reranker import load_reranker
+
+            loaded = await asyncio.to_thread(load_reranker, wanted.reranker)
+            self._reranking = Reranking(reranker=loaded, best=wanted.rerank)
+        return self._reranking
+
     async def _ready_memory(self) -> tuple[Archive, Recall]:
         if self._archive is None or self._recall is None:
             from ..memory.archive import Archive
@@ -443,9 +454,12 @@ class House:
             from ..memory.recall import Recall
 
             settings, clock = self._settings.memory, partial(datetime.now, UTC)
+            reranking = await self._ready_reranking()
             embedder = Embedder(self.store, await self._ready_encoder())
             self._archive = Archive(self.store, embedder, settings, clock)
-            self._recall = Recall(self.store, embedder, settings, clock, self.gateway.cost_usd)
+            self._recall = Recall(
+                self.store, embedder, settings, clock, self.gateway.cost_usd, reranking
+            )
         return self._archive, self._recall
 
     async def _votes(self, tenant: Scope, seq: int) -> tuple[Vote, ...]:
@@ -481,6 +495,7 @@ class House:
                     approver=self._approver,
                     vectors=self.store.vectors,
                     servers=self._servers,
+                    reranking=await self._ready_reranking(),
                 ),
                 refiner=Refiner(
                     model=settings.refiner.model, gateway=self.gateway, encoder=encoder
