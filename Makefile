@@ -67,6 +67,6 @@ $(STAMP): | $(VENV)/bin/python
 	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	$(PIP) install -c constraints.txt build "setuptools>=77"; \
 	$(BIN)/python -m build --no-isolation --outdir "$$folder" . >"$$folder/log" 2>&1 || { cat "$$folder/log" >&2; exit 1; }; \
-	$(PIP) install -c constraints.txt "$$(echo "$$folder"/*.whl)[local,login,dev,mcp,ner,postgres,ray,serve,telemetry,train]"; \
+	$(PIP) install -c constraints.txt "$$(echo "$$folder"/*.whl)[experts,local,login,dev,mcp,ner,postgres,ray,serve,telemetry,train]"; \
 	$(PIP) install --force-reinstall --no-deps "$$folder"/*.whl
 	@touch $@

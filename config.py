@@ -101,11 +101,16 @@ class MemorySettings(Section):
 
 
 class RetrievalSettings(Section):
-    """How what is remembered and written is searched."""
+    """How what is remembered and written is searched, and put in order."""
 
     experts: Literal["gate", "nearest", "mean", "off"] = "gate"
     """Chooses the expert that reads a query: what each learned of its queries, their nearest one,
     or the mean of them; or none reads."""
+    reranker: str | None = None
+    """A cross-encoder that reads the best candidates again: its folder, or its name on the hub if
+    it was downloaded; None: none does."""
+    rerank: int = Field(default=16, ge=2, le=64)
+    """So many of the best candidates it reads."""
 
 
 class RefinerSettings(Section):

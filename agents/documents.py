@@ -15,10 +15,12 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ..models.journal import Journal
 from ..search.encoder import Encoder
 from ..search.encoder import Vectors as Array
 from ..search.index import SearchIndex
 from ..search.query import QueryVectors
+from ..search.reranking import Candidate, Reranking
 from ..store.vectors import Vectors
 from ..values import AgentResult, Citation, Scope
 from .passages import Passage, read_passages, sentences
@@ -73,8 +75,11 @@ class Found:
     """A passage, and what of it answers: `score` tells if it is near, `rank` orders those found.
 
     They are the same unless an expert reads the query: then it ranks, and the base tells.
+
+    `id` names it among the agent's passages; a source alone may have several.
     """
 
+    id: str
     passage: Passage
     quote: str
     score: float
@@ -93,26 +98,51 @@ class DocumentLibrary:
     """Finds passages in the documents of agents; used on one event loop.
 
     `vectors` keeps the vectors of passages, so that they are encoded once and not per process.
+    `reranking` puts what is near in order, where there is a cross-encoder.
     """
 
-    def __init__(self, encoder: Encoder, *, vectors: Vectors | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        vectors: Vectors | None = None,
+        reranking: Reranking | None = None,
+    ) -> None:
         self._encoder = encoder
         self._vectors = vectors
+        self._reranking = reranking
         self._shelves: OrderedDict[_Key, asyncio.Task[Shelf]] = OrderedDict()
 
     async def find(
-        self, registered: Registered, scope: Scope, wish: str, *, read: Array | None = None
+        self,
+        registered: Registered,
+        scope: Scope,
+        wish: str,
+        journal: Journal | None = None,
+        *,
+        read: Array | None = None,
     ) -> tuple[Found, ...]:
         """Return up to `PASSAGES` passages that are near `wish`, the best first.
 
-        `read` `(dim,)` is the wish as an expert reads it.
+        `read` `(dim,)` is the wish as an expert reads it. Reranking is a step of `journal`; without
+        one nothing is reranked.
 
         Raises:
             InvalidInput: a document is missing or can't be read.
         """
         shelf = await self._shelf(registered, scope)
         (vector,) = await self._encoder.aencode([wish])
-        return await asyncio.to_thread(_search, shelf, wish, QueryVectors(vector, read))
+        reranking = self._reranking if journal is not None else None
+        looked_at = max(CANDIDATES, reranking.best) if reranking else CANDIDATES
+        vectors = QueryVectors(vector, read)
+        near = await asyncio.to_thread(_search, shelf, wish, vectors, looked_at)
+        if reranking and journal:
+            found = [
+                Candidate(id=one.id, text=one.passage.searchable, score=one.rank) for one in near
+            ]
+            places = await reranking.places(wish, found, journal)
+            near = tuple(sorted(near, key=lambda one: places.get(one.id, len(near))))
+        return near[:PASSAGES]
 
     async def _shelf(self, registered: Registered, scope: Scope) -> Shelf:
         """Return the agent's shelf; who asks at the same time waits for the same one."""
@@ -172,20 +202,21 @@ class DocumentLibrary:
         return np.stack([np.frombuffer(known[text], dtype=np.float32) for text in texts])
 
 
-def _search(shelf: Shelf, wish: str, vectors: QueryVectors) -> tuple[Found, ...]:
-    hits = shelf.index.search(wish, vectors.base, CANDIDATES)
+def _search(shelf: Shelf, wish: str, vectors: QueryVectors, k: int) -> tuple[Found, ...]:
+    hits = shelf.index.search(wish, vectors.base, k)
     if vectors.read is not None:
         # Beside what the base finds: an expert changes what comes first, not whether there is any.
-        hits += shelf.index.search(wish, vectors.read, CANDIDATES)
+        hits += shelf.index.search(wish, vectors.read, k)
     wanted = stems(wish)
     found = [
-        _found(shelf.entries[id_], wanted, vectors) for id_ in dict.fromkeys(hit.id for hit in hits)
+        _found(id_, shelf.entries[id_], wanted, vectors)
+        for id_ in dict.fromkeys(hit.id for hit in hits)
     ]
     near = [one for one in found if one.score >= NEAR]
-    return tuple(sorted(near, key=lambda one: -one.rank)[:PASSAGES])
+    return tuple(sorted(near, key=lambda one: -one.rank))
 
 
-def _found(entry: Entry, wanted: frozenset[str], vectors: QueryVectors) -> Found:
+def _found(id_: str, entry: Entry, wanted: frozenset[str], vectors: QueryVectors) -> Found:
     """Score a passage by its cosine, and by the share of the wanted words that it holds."""
     passage = entry.passage
     held = WORDS * coverage(wanted, stems(passage.searchable)) if wanted else 0.0
@@ -193,6 +224,7 @@ def _found(entry: Entry, wanted: frozenset[str], vectors: QueryVectors) -> Found
     whole = len(passage.text) <= QUOTE_CHARS
     best = entry.vectors @ vectors.meaning
     return Found(
+        id=f"{id_}: {passage.source}",
         passage=passage,
         quote=passage.text if whole else excerpt(passage.text, entry.parts, best),
         score=score,

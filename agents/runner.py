@@ -15,6 +15,7 @@ from ..models.gateway import Gateway
 from ..models.journal import Journal, OnText
 from ..search.encoder import Encoder, Vectors
 from ..search.experts.lineup import Lineups, nobody, read_query
+from ..search.reranking import Reranking
 from ..store.vectors import Vectors as StoredVectors
 from ..values import AgentResult, AgentTask, Memo
 from .conversation import Conversation
@@ -35,7 +36,7 @@ class AgentRunner:
     `approver` is asked before a tool with `approve=True` is called; without one such tools are
     refused. `vectors` keeps the vectors of documents between processes. `servers` are those whose
     tools agents may use; the caller closes them. `experts` gives those that may read queries of
-    documents.
+    documents, and `reranking` puts passages of documents in order.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class AgentRunner:
         vectors: StoredVectors | None = None,
         servers: ToolServers | None = None,
         experts: Lineups = nobody,
+        reranking: Reranking | None = None,
     ) -> None:
         self._gateway = gateway
         self._threads = threads
@@ -55,7 +57,7 @@ class AgentRunner:
         self._servers = servers or ToolServers({})
         self._experts = experts
         self._encoder = encoder
-        self._library = DocumentLibrary(encoder, vectors=vectors)
+        self._library = DocumentLibrary(encoder, vectors=vectors, reranking=reranking)
 
     async def run(
         self,
@@ -103,7 +105,7 @@ class AgentRunner:
     ) -> AgentResult:
         agent = registered.agent
         read = await self._read(agent, task, journal)
-        found = await self._library.find(registered, task.scope, task.wish, read=read)
+        found = await self._library.find(registered, task.scope, task.wish, journal, read=read)
         model = agent.asked
         if model is None or not found:
             return _told(quoted(agent.name, found), on_text)

@@ -52,6 +52,8 @@ def _checks(config: Path | None) -> Iterator[Check]:
         return
     yield database_check(settings)
     yield encoder_check(settings)
+    if settings.retrieval.reranker is not None:
+        yield reranker_check(settings.retrieval.reranker)
     for check in model_checks(settings):
         yield Check(
             name=f"model {check.name}", state=check.state, detail=check.detail, fix=check.fix
@@ -109,6 +111,17 @@ def encoder_check(settings: Settings) -> Check:
     except CallboardError as error:
         return bad("encoder", error)
     return Check(name="encoder", state="ok", detail=f"{encoder.name}, {encoder.dim} dimensions")
+
+
+def reranker_check(name: str) -> Check:
+    """Load the cross-encoder and have it score a word."""
+    from ..search.reranker import load_reranker
+
+    try:
+        load_reranker(name).scores("callboard", ["callboard"])
+    except CallboardError as error:
+        return bad("reranker", error)
+    return Check(name="reranker", state="ok", detail=name)
 
 
 def model_checks(settings: Settings) -> tuple[Check, ...]:

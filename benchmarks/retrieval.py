@@ -159,7 +159,9 @@ def _fold(tasks: Sequence[Task], number: int, told: Told) -> _Fold:
     together = train(Lesson(queries=queries, documents=pool, gains=all_gains), TOGETHER)
     experts = {
         name: LinearExpert(
-            card=_card(name, one), pilots=pilots_of(name, parts[name], one), change=one.change
+            card=_card(name, one),
+            pilots=pilots_of(name, parts[name].queries, one.base, one.held_out),
+            change=one.change,
         )
         for name, one in trained.items()
     }
@@ -214,7 +216,7 @@ def _card(name: str, trained: Trained) -> Card:
         made_at=datetime.now(UTC),
         pairs=0,
         synthetic=False,
-        score=score_of(trained),
+        score=score_of(trained.base, trained.held_out),
         settings={"penalty": trained.penalty},
     )
 

@@ -21,6 +21,7 @@ from ..models.journal import Journal
 from ..search.encoder import Vectors
 from ..search.experts.lineup import Corpus
 from ..search.query import QueryVectors
+from ..search.reranking import Candidate, Reranking
 from ..store.chunks import ChunkRow
 from ..store.engine import Store
 from ..values import EVERYONE, Exchange, Memo, MemoryBudget, MemoryModule, Scope, Tier, TierPolicy
@@ -68,6 +69,7 @@ class Recall:
         settings: memo size; with `enabled` False nothing is recalled.
         clock: returns the present instant, timezone-aware.
         price: tells what tokens of a configured model cost.
+        reranking: puts the best candidates in order before the modules see them.
     """
 
     def __init__(
@@ -77,10 +79,12 @@ class Recall:
         settings: MemorySettings,
         clock: Callable[[], datetime],
         price: Price = unpriced,
+        reranking: Reranking | None = None,
     ) -> None:
         self._embedder = embedder
         self._settings = settings
         self._clock = clock
+        self._reranking = reranking
         self._library = Library(store, embedder, in_process=settings.in_process_chunks)
         self._modules = build_modules(settings, price, embedder.count_many)
 
@@ -125,6 +129,7 @@ class Recall:
         owners, passages = await asyncio.to_thread(self._search, scope, query, vector, read, told)
         if not passages:
             return Memo()
+        passages = await self._reranked(query, passages, journal)
         request = Request(
             query=query,
             budget=budget,
@@ -263,6 +268,16 @@ class Recall:
             return (), ()
         near = (_passage(one.row, one) for one in untold if one.near)
         return tuple(owners), tuple(islice(near, CANDIDATES))
+
+    async def _reranked(
+        self, query: str, passages: tuple[Passage, ...], journal: Journal
+    ) -> tuple[Passage, ...]:
+        """Return the passages with the places that a cross-encoder gives them, if there is one."""
+        if self._reranking is None:
+            return passages
+        found = [Candidate(id=p.id, text=p.text, score=p.relevance or 0.0) for p in passages]
+        places = await self._reranking.places(query, found, journal)
+        return tuple(replace(one, place=places.get(one.id)) for one in passages)
 
     def _sifting(
         self, query: str, owners: Sequence[Scope], passages: tuple[Passage, ...], room: int

@@ -19,6 +19,7 @@ from ..search.encoder import Encoder
 from ..search.experts.expert import Card, Expert
 from ..search.experts.files import dump_expert, parse_expert
 from ..search.experts.lineup import CORPORA, NOBODY, Corpus, Lineup, Serving
+from ..search.experts.reader import QueryReader
 from ..search.experts.roster import BASE, ExpertChoice, Method
 from ..store.engine import Store
 from ..store.experts import ExpertRow
@@ -58,15 +59,20 @@ class ExpertDesk:
     """Adds, removes and lists experts, and gives the lineup of now. Used on one event loop.
 
     `encoder` gives the base, which is loaded when there is a first expert. `method` chooses among
-    experts; None: none of them reads.
+    experts; None: none of them reads. `reader` reads for those of kind `lora`.
     """
 
     def __init__(
-        self, store: Store, encoder: Callable[[], Awaitable[Encoder]], method: Method | None
+        self,
+        store: Store,
+        encoder: Callable[[], Awaitable[Encoder]],
+        method: Method | None,
+        reader: QueryReader,
     ) -> None:
         self._store = store
         self._encoder = encoder
         self._method = method
+        self._reader = reader
         self._nothing = _Known(-math.inf, 0, {}, Lineup((), method))
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._looking = asyncio.Lock()
@@ -114,7 +120,7 @@ class ExpertDesk:
             )
         encoder = await self._encoder()
         data, called = await asyncio.to_thread(_bytes_of, given)
-        expert = await asyncio.to_thread(_checked, data, called, encoder)
+        expert = await asyncio.to_thread(self._parsed, data, called, encoder)
         async with self._looking:
             row = await self._store.call(
                 self._store.experts.put,
@@ -196,11 +202,16 @@ class ExpertDesk:
     async def _serving(self, row: ExpertRow, data: bytes) -> Serving | None:
         encoder = await self._encoder()
         try:
-            expert = await asyncio.to_thread(_checked, data, row.name, encoder)
+            expert = await asyncio.to_thread(self._parsed, data, row.name, encoder)
         except CallboardError as error:
             _log.warning("An expert reads nothing: %s", error)
             return None
         return Serving(expert=expert, serves=tuple(one for one in CORPORA if one in row.serves))
+
+    def _parsed(self, data: bytes, called: str, encoder: Encoder) -> Expert:
+        expert = parse_expert(data, encoder=encoder.name, name=called, reader=self._reader)
+        _check(expert.card, called, encoder)
+        return expert
 
     def _stale(self, scope: Scope) -> _Known:
         """Return what is known of the tenant, to be looked at again at once."""
@@ -233,16 +244,13 @@ def _bytes_of(given: Expert | Path | str) -> tuple[bytes, str]:
         raise InvalidInput(f"The expert {str(file)!r} can't be read: {error}.") from error
 
 
-def _checked(data: bytes, called: str, encoder: Encoder) -> Expert:
-    """Return the expert of these bytes, as far as it fits to the encoder.
+def _check(card: Card, called: str, encoder: Encoder) -> None:
+    """Check that an expert may be used, and fits to the encoder.
 
     Raises:
         InvalidInput: it is called as no expert may be, does not beat the base, or reads vectors of
             another length.
-        ConfigurationError: it is damaged, or was made for another encoder.
     """
-    expert = parse_expert(data, encoder=encoder.name, name=called)
-    card = expert.card
     if card.name == BASE:
         raise InvalidInput(
             f"An expert can't be called {BASE!r}: that is the encoder which reads where no expert "
@@ -264,7 +272,6 @@ def _checked(data: bytes, called: str, encoder: Encoder) -> Expert:
             f"The expert {called!r} reads vectors of {card.dim} numbers, and those of the encoder "
             f"{encoder.name!r} have {encoder.dim}. Make it anew."
         )
-    return expert
 
 
 def _told(row: ExpertRow, encoder: str) -> RegisteredExpert:

@@ -36,7 +36,9 @@ from ..search import one_thread
 from ..search.encoder import Encoder, Vectors
 from ..search.encoders import load_encoder
 from ..search.experts.lineup import read_query
+from ..search.experts.reader import QueryReader
 from ..search.recent import RecentEncoder
+from ..search.reranking import Reranking
 from ..store.allowance import Allowance
 from ..store.engine import PATIENCE_S, Store
 from ..store.feedback import Vote
@@ -123,7 +125,12 @@ class House:
         )
         self.feedback = FeedbackDesk(self.store, self.registry)
         method = settings.retrieval.experts
-        self.experts = ExpertDesk(self.store, self.encoder, None if method == "off" else method)
+        self.experts = ExpertDesk(
+            self.store,
+            self.encoder,
+            None if method == "off" else method,
+            QueryReader(settings.encoder),
+        )
         self._threads = ThreadPoolExecutor(settings.limits.threads, "callboard-agent")
         self.loop = LoopThread("callboard-loop")
         self._building = asyncio.Lock()
@@ -132,6 +139,7 @@ class House:
         self._archive: Archive | None = None
         self._recall: Recall | None = None
         self._ladders: Mapping[str, Ladder] | None = None
+        self._reranking: Reranking | None = None
         self._conductor: Conductor | None = None
         self._telemetry: Telemetry | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -478,6 +486,15 @@ class House:
             experts=self.experts.lineup,
         )
 
+    async def _ready_reranking(self) -> Reranking | None:
+        wanted = self._settings.retrieval
+        if self._reranking is None and wanted.reranker is not None:
+            from ..search.reranker import load_reranker
+
+            loaded = await asyncio.to_thread(load_reranker, wanted.reranker)
+            self._reranking = Reranking(reranker=loaded, best=wanted.rerank)
+        return self._reranking
+
     async def _ready_memory(self) -> tuple[Archive, Recall]:
         if self._archive is None or self._recall is None:
             from ..memory.archive import Archive
@@ -485,9 +502,12 @@ class House:
             from ..memory.recall import Recall
 
             settings, clock = self._settings.memory, partial(datetime.now, UTC)
+            reranking = await self._ready_reranking()
             embedder = Embedder(self.store, await self._ready_encoder())
             self._archive = Archive(self.store, embedder, settings, clock)
-            self._recall = Recall(self.store, embedder, settings, clock, self.gateway.cost_usd)
+            self._recall = Recall(
+                self.store, embedder, settings, clock, self.gateway.cost_usd, reranking
+            )
         return self._archive, self._recall
 
     async def _votes(self, tenant: Scope, seq: int) -> tuple[Vote, ...]:
@@ -524,6 +544,7 @@ class House:
                     vectors=self.store.vectors,
                     servers=self._servers,
                     experts=self.experts.lineup,
+                    reranking=await self._ready_reranking(),
                 ),
                 refiner=Refiner(
                     model=settings.refiner.model, gateway=self.gateway, encoder=encoder

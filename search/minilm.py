@@ -101,14 +101,14 @@ class OnnxEncoder:
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of every text."""
-        readable = [_readable(text) for text in texts]
-        found = self._tokenizer.encode_batch(readable, add_special_tokens=False)
+        plain = [readable(text) for text in texts]
+        found = self._tokenizer.encode_batch(plain, add_special_tokens=False)
         return [len(encoding) for encoding in found]
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         # encode_batch lets other threads run meanwhile, encode does not.
-        readable = [_readable(text[:_MAX_CHARS]) for text in texts]
-        found = [encoding.ids for encoding in self._tokenizer.encode_batch(readable)]
+        plain = [readable(text[:_MAX_CHARS]) for text in texts]
+        found = [encoding.ids for encoding in self._tokenizer.encode_batch(plain)]
         return [
             ids if len(ids) <= MAX_TOKENS else [*ids[: MAX_TOKENS - 1], ids[-1]] for ids in found
         ]
@@ -123,17 +123,16 @@ def load_minilm(cache_dir: Path) -> OnnxEncoder:
     from onnxruntime.capi import onnxruntime_pybind11_state as ort  # type: ignore[import-untyped]
     from tokenizers import Tokenizer
 
-    source = _source()
-    vocabulary = (source / "tokenizer.json").read_bytes()
+    vocabulary = (_source() / "tokenizer.json").read_bytes()
     _check("tokenizer.json", vocabulary, TOKENIZER_SHA256)
     target = cache_dir / "encoders" / f"{NAME}.onnx"
     if not target.is_file():
-        _export(source, target)
+        _export(target)
     try:
         session = _session(target)
     except (ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf):
         _log.warning("The exported encoder %s is damaged and is made anew.", target)
-        _export(source, target)
+        _export(target)
         session = _session(target)
     return OnnxEncoder(session, Tokenizer.from_str(vocabulary.decode()))
 
@@ -165,9 +164,20 @@ def _source() -> Path:
     )
 
 
-def _export(source: Path, target: Path) -> None:
+def published() -> Path:
+    """Return the folder of the published model, whose weights are whole.
+
+    Raises:
+        ConfigurationError: they are missing or damaged.
+    """
+    source = _source()
     weights = source / "model.safetensors"
     _check(weights.name, weights.read_bytes(), WEIGHTS_SHA256)
+    return source
+
+
+def _export(target: Path) -> None:
+    source = published()
     _log.info("Preparing the encoder, once: %s", target)
     export_in_child(source, target)
 
@@ -203,6 +213,6 @@ def _batches(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         yield batch
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
     """Return the text without halves of surrogate pairs, which can't be encoded in UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -15,6 +15,7 @@ from .encoder import Reading, Vectors
 
 if TYPE_CHECKING:
     import torch
+    from sentence_transformers import SentenceTransformer
 
 
 class SentenceTransformerEncoder:
@@ -25,17 +26,7 @@ class SentenceTransformerEncoder:
     """
 
     def __init__(self, model: str) -> None:
-        from sentence_transformers import SentenceTransformer
-
-        try:
-            folder = _folder(model)
-            self._model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
-        except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
-            raise ConfigurationError(
-                f"The encoder {model!r} can't be loaded from this machine. Download it first "
-                f"('hf download {model}'), give the path of its folder, or set "
-                f"encoder = 'minilm'. The reason was: {error}"
-            ) from error
+        self._model = load_transformer(model)
         dim = self._model.get_embedding_dimension()
         if dim is None:
             raise ConfigurationError(
@@ -43,7 +34,7 @@ class SentenceTransformerEncoder:
                 "Name a model that makes one vector per text."
             )
         self.dim = dim
-        self.name = f"{Path(model).name}-{_hash(self._model.parameters())}"
+        self.name = name_of(model, self._model)
         self._encoding = Batcher[Vectors](self._rows)
         self._reading = Batcher(self.read)
 
@@ -106,17 +97,44 @@ def _reading(features: Mapping[str, torch.Tensor]) -> Reading:
     )
 
 
-def _folder(model: str) -> Path:
-    """Return where the model lies, without asking the hub.
+def load_transformer(model: str) -> SentenceTransformer:
+    """Return the model from this machine. Blocks.
+
+    Raises:
+        ConfigurationError: there is no such model on this machine, or it can't be loaded.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        folder = folder_of(model)
+        return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+        raise ConfigurationError(
+            f"The encoder {model!r} can't be loaded from this machine. Download it first "
+            f"('hf download {model}'), give the path of its folder, or set "
+            f"encoder = 'minilm'. The reason was: {error}"
+        ) from error
+
+
+def name_of(model: str, loaded: SentenceTransformer) -> str:
+    """Return the identity of a model's weights: its name and the start of their hash."""
+    return f"{Path(model).name}-{_hash(loaded.parameters())}"
+
+
+def folder_of(model: str, owner: str = "sentence-transformers") -> Path:
+    """Return where a model lies, without asking the hub; `owner` is that of a name without one.
 
     Given a name that is not in the cache, sentence-transformers asks the hub all the same.
+
+    Raises:
+        OSError, ValueError: it is not on this machine.
     """
     from huggingface_hub import snapshot_download
 
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder
-    full = model if "/" in model else f"sentence-transformers/{model}"
+    full = model if "/" in model else f"{owner}/{model}"
     return Path(snapshot_download(full, local_files_only=True))
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from .places import Address, On, Workers, place_of, spread_encoder
 from .questions import DataDir, Limit, MemoTokens, ModuleModel, Numbers, SetName, StrategyName
 from .terminal import AsJson, emit, err, names, numbers, open_board, show, tell
+
+if TYPE_CHECKING:
+    from ...search.experts.expert import Expert
 
 commands = typer.Typer(
     help="Train what decides about memory and models, and experts.",
@@ -216,6 +219,10 @@ def expert(
     budget: Annotated[
         float | None, typer.Option(min=0, metavar="USD", help="What writing them may cost.")
     ] = None,
+    kind: Annotated[
+        Literal["linear", "lora"],
+        typer.Option(help="A map of vectors, or matrices inside the transformer (best on a GPU)."),
+    ] = "linear",
     add: Annotated[
         bool, typer.Option("--add", help="Add it to the board at once, if it beats the base.")
     ] = False,
@@ -227,13 +234,15 @@ def expert(
     Documents are lines {"id": ..., "title": ..., "text": ...}, queries {"id": ..., "text": ...},
     qrels {"query": ..., "doc": ..., "score": ...}. Every query is held out once: the report says
     how well those were found by the encoder alone and by the expert, as nDCG@10. An expert that
-    is not better can't be added to a board.
+    is not better can't be added to a board. Of kind 'lora' it costs each query a run of the
+    transformer and needs the extra 'experts'.
     """
     from ...benchmarks.sets.retrieval import read_training_set
     from ...config import load_settings
-    from ...pipelines.training.experts import train_expert
+    from ...pipelines.training.experts import train_expert, train_lora_expert
     from ...search.encoders import load_encoder
     from ...search.experts.files import save_expert
+    from ...search.experts.lora_training import LoraSettings
     from ...search.experts.training import TrainingSettings
     from ...search.experts.training_set import cropped
     from ..views import card_json, score_text
@@ -255,9 +264,16 @@ def expert(
         elif synthetic or not given.queries:
             given = cropped(given, most=queries, seed=seed)
         encoder = load_encoder(settings.encoder, settings.cache_dir)
-        made = train_expert(
-            name, given, encoder, settings.cache_dir, TrainingSettings(seed=seed), progress
-        )
+        made: Expert
+        if kind == "lora":
+            how = LoraSettings(seed=seed)
+            made = train_lora_expert(
+                name, given, encoder, settings.cache_dir, settings.encoder, how, progress
+            )
+        else:
+            made = train_expert(
+                name, given, encoder, settings.cache_dir, TrainingSettings(seed=seed), progress
+            )
         save_expert(made, file)
         better = made.card.score.gain > 0
         if add and better:

@@ -37,7 +37,8 @@ class Passage:
 
     `relevance` is the rank score of the search (a logit, unbounded), and from the filter on its
     share of what is relevant, 0..1; `similarity` the cosine with the query, -1..1; `signals` is
-    what the rank score was made of. What stands beside a hit has no similarity and no signals.
+    what the rank score was made of; `place` is where a cross-encoder put it among those that it
+    read. What stands beside a hit has none of the three.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Passage:
     relevance: float | None = None
     similarity: float | None = None
     signals: Mapping[Signal, float] = field(default_factory=dict)
+    place: int | None = None
 
     @property
     def by(self) -> str:

@@ -60,7 +60,8 @@ HELPFUL = 2.0
 
 def keep_ranked(given: Sifting) -> Filtered:
     """Keep the best passages as the search ranked them."""
-    return sifted(given, {one.id: one.relevance or 0.0 for one in given.passages})
+    logits = [one.relevance or 0.0 for one in given.passages]
+    return sifted(given, placed(given.passages, logits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,22 @@ async def reranked(given: Sifting) -> dict[str, float]:
     # A passage whose tokens are not known yet is as alike as the others are on average.
     usual = sum(alike.values()) / len(alike) if alike else 0.0
     signals["tokens"] = standardise(np.array([alike.get(one.id, usual) for one in given.passages]))
-    scores = weighted(signals, MID).tolist()
-    found = zip((one.id for one in given.passages), scores, strict=True)
-    return dict(sorted(found, key=lambda pair: -pair[1]))
+    logits = placed(given.passages, weighted(signals, MID).tolist())
+    return dict(sorted(logits.items(), key=lambda pair: -pair[1]))
+
+
+def placed(passages: Sequence[Passage], logits: Sequence[float]) -> dict[str, float]:
+    """Return the logits by id, those that a cross-encoder read exchanged so that its order holds.
+
+    The values stay the same: how sure the search is that some of them help does not change.
+    """
+    read = sorted(
+        (number for number, one in enumerate(passages) if one.place is not None),
+        key=lambda number: passages[number].place or 0,
+    )
+    best = sorted((logits[number] for number in read), reverse=True)
+    handed = dict(zip(read, best, strict=True))
+    return {one.id: handed.get(n, logits[n]) for n, one in enumerate(passages)}
 
 
 class Helpful(Answer):

@@ -10,13 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from ...search.encoder import Encoder, Vectors
-from ...search.experts.expert import Card, LinearExpert, Pilots, Score
+from ...search.experts.expert import Card, Kind, LinearExpert, Pilots, Score
+from ...search.experts.lora import LoraExpert
+from ...search.experts.lora_training import LoraSettings, train_lora
 from ...search.experts.pilots import Gate, pilots
+from ...search.experts.reader import QueryReader
 from ...search.experts.roster import BASE
-from ...search.experts.training import Lesson, Trained, TrainingSettings, train
+from ...search.experts.training import Lesson, TrainingSettings, check_enough, train
 from ...search.experts.training_set import TrainingSet
 from ...search.kept import encode_kept
-from ...search.relevance import paired_interval
+from ...search.relevance import Floats, ndcg_of, paired_interval
 
 AT_ONCE = 256
 """Texts that are embedded between two words of progress."""
@@ -60,40 +63,119 @@ def train_expert(
     settings = settings or TrainingSettings()
     lesson = lesson_of(given, encoder, cache_dir, progress)
     trained = train(lesson, settings, progress)
-    card = Card(
+    told = {name: value for name, value in asdict(settings).items() if name != "penalties"}
+    return LinearExpert(
+        card=_card(
+            name,
+            "linear",
+            given,
+            encoder,
+            score_of(trained.base, trained.held_out),
+            {**told, "penalty": trained.penalty},
+        ),
+        pilots=pilots_of(name, lesson.queries, trained.base, trained.held_out),
+        change=trained.change,
+    )
+
+
+def train_lora_expert(
+    name: str,
+    given: TrainingSet,
+    encoder: Encoder,
+    cache_dir: Path,
+    base: str,
+    settings: LoraSettings | None = None,
+    progress: Callable[[str], None] = lambda told: None,
+) -> LoraExpert:
+    """Return an expert that reads with the transformer `base`, as the settings name the encoder.
+
+    A fifth of the queries says when to stop, and another fifth how good it is.
+
+    Raises:
+        ConfigurationError: peft is missing, or the base can't be loaded.
+        InvalidInput: there are too few queries.
+    """
+    settings = settings or LoraSettings()
+    check_enough(len(given.queries))
+    lesson = lesson_of(given, encoder, cache_dir, progress)
+    order = np.random.default_rng(settings.seed).permutation(len(given.queries))
+    judging, stopping, learning = np.split(order, [len(order) // 5, 2 * len(order) // 5])
+    kept = [*learning.tolist(), *stopping.tolist()]
+    part = lesson.part(kept)
+    trained = train_lora(
+        [given.queries[place] for place in kept],
+        lesson.documents,
+        part.gains,
+        held_out=range(len(learning), len(kept)),
+        vectors=part.queries,
+        encoder=base,
+        settings=settings,
+        progress=lambda epoch: progress(
+            f"epoch {epoch.number}, nDCG@10 {100 * epoch.held_out:.1f} of queries held out"
+        ),
+    )
+    held = lesson.part(judging.tolist())
+    reader = QueryReader(base)
+    read = reader.read(
+        [given.queries[place] for place in judging.tolist()], trained.adapter, base=encoder.name
+    )
+    scores = (
+        ndcg_of(held.queries, lesson.documents, held.gains),
+        ndcg_of(read, lesson.documents, held.gains),
+    )
+    card = _card(name, "lora", given, encoder, score_of(*scores), trained.settings)
+    return LoraExpert(
+        card=card,
+        pilots=pilots_of(name, held.queries, *scores, made_with=lesson.queries),
+        adapter=trained.adapter,
+        reader=reader,
+    )
+
+
+def _card(
+    name: str,
+    kind: Kind,
+    given: TrainingSet,
+    encoder: Encoder,
+    score: Score,
+    settings: dict[str, float | int | str],
+) -> Card:
+    return Card(
         name=name,
-        kind="linear",
+        kind=kind,
         encoder=encoder.name,
         dim=encoder.dim,
         data=given.name,
         made_at=datetime.now(UTC),
         pairs=sum(len(one) for one in given.gains),
         synthetic=given.synthetic,
-        score=score_of(trained),
-        settings={
-            **{one: value for one, value in asdict(settings).items() if one != "penalties"},
-            "penalty": trained.penalty,
-        },
+        score=score,
+        settings=settings,
     )
-    return LinearExpert(card=card, pilots=pilots_of(name, lesson, trained), change=trained.change)
 
 
-def score_of(trained: Trained) -> Score:
-    """Return how well queries were found that were held out."""
-    low, high = paired_interval(trained.held_out - trained.base)
+def score_of(base: Floats, expert: Floats) -> Score:
+    """Return how well queries were found that were held out, `(n,)` nDCG@10 each."""
+    low, high = paired_interval(expert - base)
     return Score(
-        queries=len(trained.base),
-        base=float(trained.base.mean()),
-        expert=float(trained.held_out.mean()),
+        queries=len(base),
+        base=float(base.mean()),
+        expert=float(expert.mean()),
         low=low,
         high=high,
     )
 
 
-def pilots_of(name: str, lesson: Lesson, trained: Trained) -> Pilots:
-    """Return the pilots of an expert that knows no other."""
-    scores = {name: trained.held_out, BASE: trained.base}
-    found = pilots(lesson.queries, scores, name)
-    none = np.empty((0, lesson.queries.shape[1]), np.float32)
+def pilots_of(
+    name: str, queries: Vectors, base: Floats, expert: Floats, made_with: Vectors | None = None
+) -> Pilots:
+    """Return the pilots of an expert that knows no other.
+
+    `base` and `expert` `(n,)` are how well `queries` `(n, dim)` were found; the gate knows those
+    that it was `made_with`, or else these.
+    """
+    found = pilots(queries, {name: expert, BASE: base}, name)
+    none = np.empty((0, queries.shape[1]), np.float32)
     won, lost = (found[one][None] if one in found else none for one in (name, BASE))
-    return Pilots(won=won, lost=lost, gate=Gate.of(lesson.queries))
+    gate = Gate.of(queries if made_with is None else made_with)
+    return Pilots(won=won, lost=lost, gate=gate)

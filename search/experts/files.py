@@ -10,8 +10,11 @@ from ...codec import from_json, to_json
 from ...errors import ConfigurationError
 from ...models.learned import dump_learned, parse_learned, write_whole
 from ..encoder import Vectors
+from .adapter import Adapter
 from .expert import Card, Expert, LinearExpert, Pilots, Tensors
+from .lora import LoraExpert
 from .pilots import Gate
+from .reader import QueryReader, need_peft
 
 _KINDS = ("linear", "lora")
 _FIX = "Make one with 'callboard train expert'."
@@ -26,22 +29,27 @@ def dump_expert(expert: Expert) -> bytes:
     return dump_learned({**expert.tensors(), **told}, to_json(expert.card))
 
 
-def parse_expert(data: bytes, *, encoder: str, name: str) -> Expert:
+def parse_expert(
+    data: bytes, *, encoder: str, name: str, reader: QueryReader | None = None
+) -> Expert:
     """Return the expert that `dump_expert` made bytes of. Blocks: reads up to some megabytes.
 
     Args:
         data: the bytes.
         encoder: the name of the base encoder in use.
         name: what the bytes are called in messages.
+        reader: reads queries for experts of kind `lora`, one for all over the same base; None: one
+            over MiniLM for this expert alone.
 
     Raises:
-        ConfigurationError: they are damaged, hold something else, or need another base encoder.
+        ConfigurationError: they are damaged, hold something else, or need another base encoder or
+            a package that is not installed.
     """
     tensors, told = parse_learned(data, *_KINDS, name=name, what="expert", fix=_FIX)
     try:
         card = from_json(Card, told)
         pilots = _pilots(card, *(tensors.pop(one) for one in _PILOTS))
-        expert = _expert(card, pilots, tensors)
+        expert = _expert(card, pilots, tensors, reader)
     except (KeyError, ValueError) as error:
         raise ConfigurationError(f"The expert {name!r} is damaged: {error}. {_FIX}") from error
     if card.encoder != encoder:
@@ -70,13 +78,20 @@ def _pilots(card: Card, won: Vectors, lost: Vectors, known: Vectors, border: Vec
     return Pilots(won=won, lost=lost, gate=Gate(known=known, border=at, width=width))
 
 
-def _expert(card: Card, pilots: Pilots, tensors: Tensors) -> Expert:
+def _expert(card: Card, pilots: Pilots, tensors: Tensors, reader: QueryReader | None) -> Expert:
     """Return the expert of these tensors.
 
     Raises:
+        ConfigurationError: a package that it needs is not installed.
         KeyError, ValueError: they do not fit together.
     """
+    if not all(np.isfinite(one).all() for one in tensors.values()):
+        raise ValueError("its numbers are not finite")
+    if card.kind == "lora":
+        need_peft()
+        adapter = Adapter.of(card.settings, tensors)
+        return LoraExpert(card=card, pilots=pilots, adapter=adapter, reader=reader or QueryReader())
     change = tensors["change"]
-    if change.shape != (card.dim, card.dim) or not np.isfinite(change).all():
+    if change.shape != (card.dim, card.dim):
         raise ValueError("its change does not fit")
     return LinearExpert(card=card, pilots=pilots, change=change)

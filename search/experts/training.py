@@ -101,10 +101,7 @@ def train(
     """
     settings = settings or TrainingSettings()
     n = len(lesson.queries)
-    if n < FEWEST:
-        raise InvalidInput(
-            f"There are {n} queries with relevant documents; an expert needs at least {FEWEST}."
-        )
+    check_enough(n)
     seen = _compared_with(lesson, settings)
     folds = [*_folds(n, settings)]
     base = ndcg_of(lesson.queries, lesson.documents, lesson.gains)
@@ -138,6 +135,19 @@ def train(
         base=base,
         held_out=_cross_fitted(path, folds),
     )
+
+
+def check_enough(queries: int) -> None:
+    """Check that there are enough queries for an expert.
+
+    Raises:
+        InvalidInput: there are too few.
+    """
+    if queries < FEWEST:
+        raise InvalidInput(
+            f"There are {queries} queries with relevant documents; an expert needs at least "
+            f"{FEWEST}."
+        )
 
 
 @contextmanager

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from cross_encoder import make_cross_encoder
 
-from callboard.agents.documents import QUOTE_CHARS, DocumentLibrary, excerpt, quoted
+from callboard.agents.documents import NEAR, QUOTE_CHARS, DocumentLibrary, excerpt, quoted
 from callboard.agents.passages import read_passages, sentences
 from callboard.agents.registry import Registered
 from callboard.agents.spec import Agent
-from callboard.errors import InvalidInput
+from callboard.errors import CallboardError, InvalidInput
 from callboard.search.encoder import Encoder, Vectors
+from callboard.search.reranker import load_reranker
+from callboard.search.reranking import Reranking
 from callboard.store.engine import Store
 from callboard.values import Scope
 
@@ -130,3 +134,70 @@ async def test_a_file_that_comes_later_is_found_by_the_next_query(
         await library.find(registered(str(page)), SCOPE, "Where is the office?")
     page.write_text("The office is in Bern.", encoding="utf-8")
     assert await library.find(registered(str(page)), SCOPE, "Where is the office?")
+
+
+class Steps:
+    """A journal that remembers the outputs of steps, and which failed."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, Any] = {}
+        self.failed: list[str] = []
+
+    async def once(
+        self, key: str, name: str, work: Callable[[Any], Awaitable[Any]], **_: Any
+    ) -> Any:
+        try:
+            self.done[key] = await work(self)
+        except CallboardError:
+            self.failed.append(key)
+            raise
+        return self.done[key]
+
+    async def ask(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("No model is asked.")
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Registered:
+    """A page of which many passages are near the same question."""
+    page = tmp_path / "keys.md"
+    places = ["behind the clock", "under the mat", "with the neighbour", "on the hook", "lost"]
+    text = "\n\n".join(f"# {x}\n\nThe key of the cellar is {x}." for x in places)
+    page.write_text(text, encoding="utf-8")
+    return registered(str(page))
+
+
+ASKED = "Where is the key of the cellar?"
+
+
+async def test_a_cross_encoder_orders_what_is_near_and_adds_nothing(
+    encoder: Encoder, keys: Registered, tmp_path: Path
+) -> None:
+    reranker = load_reranker(str(make_cross_encoder(tmp_path / "tiny")))
+    library = DocumentLibrary(encoder, reranking=Reranking(reranker=reranker, best=16))
+    steps = Steps()
+    found = await library.find(keys, SCOPE, ASKED, steps)
+    assert len(steps.done["rerank"]) == 5
+    assert min(one.before for one in steps.done["rerank"]) >= NEAR
+    assert [one.id for one in steps.done["rerank"]][:3] == [one.id for one in found]
+    scores = reranker.scores(ASKED, [one.passage.searchable for one in found]).tolist()
+    assert scores == sorted(scores, reverse=True)
+    # Without a reranker, or a journal to tell, the order is that of the search.
+    without = await DocumentLibrary(encoder).find(keys, SCOPE, ASKED, Steps())
+    assert without == await library.find(keys, SCOPE, ASKED)
+    assert without != found
+    # What nothing fits is not made to fit.
+    steps = Steps()
+    assert await library.find(keys, SCOPE, "Who wrote the opera Carmen?", steps) == ()
+    assert steps.done == {}
+
+
+async def test_documents_are_found_where_the_cross_encoder_fails(
+    encoder: Encoder, keys: Registered, tmp_path: Path
+) -> None:
+    broken = load_reranker(str(make_cross_encoder(tmp_path / "broken", broken=True)))
+    library = DocumentLibrary(encoder, reranking=Reranking(reranker=broken, best=16))
+    steps = Steps()
+    found = await library.find(keys, SCOPE, ASKED, steps)
+    assert found == await DocumentLibrary(encoder).find(keys, SCOPE, ASKED)
+    assert steps.failed == ["rerank"]

@@ -287,6 +287,15 @@ def test_the_doctor_looks_at_everything_and_changes_nothing(tmp_path: Path) -> N
     assert "python" in call("doctor").stdout
 
 
+def test_the_doctor_tries_a_cross_encoder_that_is_configured(tmp_path: Path) -> None:
+    (tmp_path / "callboard.toml").write_text("[retrieval]\nreranker = './none'\n", "utf-8")
+    result = call("doctor", "--json")
+    assert result.exit_code == 1
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert checks["reranker"]["state"] == "bad"
+    assert "'./none'" in checks["reranker"]["detail"] + checks["reranker"]["fix"]
+
+
 def test_the_doctor_tells_what_is_wrong_with_the_settings(tmp_path: Path) -> None:
     (tmp_path / "callboard.toml").write_text("encodr = 'minilm'\n", encoding="utf-8")
     result = call("doctor", "--json")
