@@ -223,6 +223,9 @@ def expert(
         Literal["linear", "lora"],
         typer.Option(help="A map of vectors, or matrices inside the transformer (best on a GPU)."),
     ] = "linear",
+    epochs: Annotated[
+        int, typer.Option(min=1, help="How often every query is seen at most, of kind lora.")
+    ] = 60,
     add: Annotated[
         bool, typer.Option("--add", help="Add it to the board at once, if it beats the base.")
     ] = False,
@@ -266,7 +269,7 @@ def expert(
         encoder = load_encoder(settings.encoder, settings.cache_dir)
         made: Expert
         if kind == "lora":
-            how = LoraSettings(seed=seed)
+            how = LoraSettings(seed=seed, epochs=epochs)
             made = train_lora_expert(
                 name, given, encoder, settings.cache_dir, settings.encoder, how, progress
             )

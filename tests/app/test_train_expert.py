@@ -49,7 +49,7 @@ def test_an_expert_that_does_not_beat_the_base_is_not_added(tmp_path: Path) -> N
 def test_an_expert_inside_the_transformer_is_measured_on_queries_that_it_never_saw(
     tmp_path: Path,
 ) -> None:
-    told = train(write_set(tmp_path / "things"), "--kind", "lora", "--json")
+    told = train(write_set(tmp_path / "things"), "--kind", "lora", "--epochs", "2", "--json")
     assert (told["kind"], told["score"]["queries"]) == ("lora", 5)
     assert told["settings"]["rank"] == 8
     result = call("experts", "add", told["file"])

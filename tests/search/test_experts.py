@@ -198,7 +198,7 @@ def test_numbers_that_do_not_fit_together_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="its change does not fit"):
         parse_expert(dump_expert(one), encoder="e", name="wings")
     nan = expert("wings", field(0), np.full((DIM, DIM), np.nan, np.float32))
-    with pytest.raises(ConfigurationError, match="its change does not fit"):
+    with pytest.raises(ConfigurationError, match="its numbers are not finite"):
         parse_expert(dump_expert(nan), encoder="e", name="wings")
 
 
