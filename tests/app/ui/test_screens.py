@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from experts_by_hand import leading
+
+from callboard import Settings
+from callboard.search.encoders import load_encoder
 
 pytest.importorskip("playwright.sync_api", reason="the package 'playwright' is not installed")
 
@@ -36,6 +40,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with running_app(tmp_path_factory.mktemp("app")) as app:
         with app.board() as board:
             board.memory.add_sync("I cook for two, on a gas stove.")
+            encoder = load_encoder("minilm", Settings().cache_dir)
+            board.experts.add_sync(leading(encoder, TWO, "cooking on gas", name="kitchen"))
             for query, session in ASKED:
                 run = board.run_sync(query, session=session)
             board.feedback_sync(run.id, 1, comment="Both were what I wanted.")
@@ -72,6 +78,7 @@ def draw(page: Page, app: App, name: str) -> None:
         case "steps":
             see(page, app, f"decisions?run={last_run(app)}")
             page.get_by_role("tab", name="Steps").click()
+            expect(page.get_by_text("Experts that read the query")).to_be_visible()
         case "register":
             see(page, app, "agents")
             page.get_by_role("tab", name="Register").click()
