@@ -6,6 +6,7 @@ A search keeps to one lineup, whoever comes or goes meanwhile.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -17,6 +18,8 @@ from ...values import Scope
 from ..encoder import Vectors
 from .expert import Expert
 from .roster import ExpertChoice, Method, Roster
+
+_log = logging.getLogger(__name__)
 
 Corpus: TypeAlias = Literal["memory", "knowledge", "documents", "agents"]
 """What queries are compared with: what users said, what all users of a tenant share, the documents
@@ -113,7 +116,8 @@ async def read_texts(
     """Return texts `(n, dim)` as experts read them, by what they are compared with.
 
     The first one is the query, by which experts are chosen: a step `expert` of `journal`, if there
-    is one and anything to choose. What the base reads is left out.
+    is one and anything to choose. What the base reads is left out, and what an expert fails to
+    read: the base does, and the log tells why.
     """
     if not lineup.concerns(corpora, own):
         return {}
@@ -126,7 +130,11 @@ async def read_texts(
         if journal is not None
         else lineup.choose(corpora, vectors[0], own=own)
     )
-    return await asyncio.to_thread(lineup.read, choices, texts, vectors)
+    try:
+        return await asyncio.to_thread(lineup.read, choices, texts, vectors)
+    except Exception as error:  # noqa: BLE001 - an expert that fails never fails a search
+        _log.warning("An expert failed, and the base read in its place: %s", error)
+        return {}
 
 
 async def read_query(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from callboard import ConfigurationError, InvalidInput
 from callboard.search.encoder import Vectors
 from callboard.search.experts.expert import Card, LinearExpert, Pilots, Score, adapted
 from callboard.search.experts.files import dump_expert, parse_expert, save_expert
+from callboard.search.experts.lineup import Lineup, Serving, read_query
 from callboard.search.experts.pilots import Gate, pilots
 from callboard.search.experts.roster import BASE, Roster
 from callboard.search.experts.training import FEWEST, Lesson, TrainingSettings, train
@@ -221,3 +223,19 @@ def test_queries_are_cropped_of_documents_and_lead_to_them() -> None:
     }
     assert made.synthetic
     assert len(cropped(made, most=1).queries) == 1
+
+
+class Broken(LinearExpert):
+    """An expert whose transformer is gone."""
+
+    def adapt(self, texts: Sequence[str], vectors: Vectors) -> Vectors:
+        raise ConfigurationError("The transformer is gone.")
+
+
+async def test_where_an_expert_fails_the_base_reads_and_the_log_tells(caplog) -> None:
+    whole = expert("wings", field(0))
+    broken = Broken(card=whole.card, pilots=whole.pilots, change=whole.change)
+    lineup = Lineup([Serving(expert=broken, serves=("memory",))], "gate")
+    assert lineup.choose(("memory",), field(0)[0])["memory"].expert == "wings"
+    assert await read_query(lineup, ("memory",), "?", field(0)[0], None) == {}
+    assert "The transformer is gone" in caplog.text
