@@ -190,9 +190,13 @@ def _exposed(settings: Settings) -> Iterator[Check]:
                     f"its key goes to {parts.hostname} unencrypted",
                     "use https, or make sure that the network is yours alone",
                 )
-    if settings.ui.allow_functions:
-        yield _danger(
-            "ui",
-            "allow_functions = true: operators of the app can run any code of this server",
-            "set allow_functions = false, unless all operators may",
-        )
+    for name, allowed, who in (
+        ("ui", settings.ui.allow_functions, "operators of the app"),
+        ("service", settings.service.allow_functions, "holders of a key with the role 'agents'"),
+    ):
+        if allowed:
+            yield _danger(
+                name,
+                f"allow_functions = true: {who} can run any code of this server",
+                "set allow_functions = false, unless all of them may",
+            )

@@ -145,6 +145,8 @@ def test_dangers_are_told_and_let_pass(tmp_path: Path, monkeypatch: pytest.Monke
         """
         [ui]
         allow_functions = true
+        [service]
+        allow_functions = true
         [limits]
         budget_usd = 3
         daily_usd = 2
@@ -165,7 +167,8 @@ def test_dangers_are_told_and_let_pass(tmp_path: Path, monkeypatch: pytest.Monke
     assert (code, said(found, "bad")) == (0, [])
     told = "\n".join(said(found, "warn"))
     for words in (
-        "allow_functions = true",
+        "operators of the app can run any code of this server",
+        "holders of a key with the role 'agents' can run any code",
         "a turn may cost 3 USD, and a whole day 2",
         "its calls count nothing before they end",
         "the path of otlp_endpoint is '/'",
