@@ -41,7 +41,8 @@ async def test_whoever_waits_sees_all_that_is_stored_and_reads_it_once(make_boar
         assert [event.seq for event in found] == list(range(1, len(found) + 1))
         assert isinstance(found[-1].body, Done)
         assert tuple(found) == read(board.get_sync(run_id).scope, run_id, 0)
-        assert reads[run_id] <= 3
+    # Twice or so at the beginning, and not for every commit.
+    assert sum(reads.values()) <= 5 * len(seen)
 
 
 async def test_what_is_at_hand_is_shown_to_nobody_of_another_tenant(make_board) -> None:

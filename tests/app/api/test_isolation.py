@@ -232,6 +232,8 @@ def schema(served: Service) -> Any:
 
 
 @pytest.mark.timeout(600)
+# The service stands in this process and draws at random too, which looks like the strategies' doing.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 def test_whatever_is_sent_is_no_server_error(served: Service, schema: Any) -> None:
     key = served.key("fuzz", tenant="fuzz", roles=ROLES)
     headers = {"Authorization": f"Bearer {key}"}
