@@ -232,7 +232,7 @@ def schema(served: Service) -> Any:
 
 
 @pytest.mark.timeout(600)
-# The service stands in this process and draws at random too, which looks like the strategies' doing.
+# The service in this process draws at random too, which looks like the doing of strategies.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 def test_whatever_is_sent_is_no_server_error(served: Service, schema: Any) -> None:
     key = served.key("fuzz", tenant="fuzz", roles=ROLES)
