@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-"""An amount of US dollars, as people write it."""
-
 
 class Asking(TypedDict, total=False):
     """What may be said with a query.

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from .tenants import Tenant, changing
 from .terminal import AsJson, emit, known_names, open_board, show, tell
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ...board import Board
 
 commands = typer.Typer(
     help="Add, list and remove experts, which read queries of one domain.",
@@ -21,7 +16,6 @@ commands = typer.Typer(
     rich_markup_mode=None,
 )
 
-Tenant = Annotated[str, typer.Option(metavar="NAME", help="The tenant; all see only their own.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the expert.")]
 
 
@@ -49,7 +43,7 @@ def add(
     from ...search.experts.lineup import CORPORA
 
     meant = known_names(serves, CORPORA, "collection")
-    with _changing(ctx, tenant, "add expert", file.name) as board:
+    with changing(ctx, tenant, "add expert", file.name) as board:
         added = board.experts.add_sync(file, serves=meant, replace=replace)  # type: ignore[arg-type]
     if as_json:
         from ..views import expert_json
@@ -98,7 +92,7 @@ def remove(
     ctx: typer.Context, name: Name, tenant: Tenant = "local", as_json: AsJson = False
 ) -> None:
     """Remove an expert; queries are read without it within a second."""
-    with _changing(ctx, tenant, "remove expert", name) as board:
+    with changing(ctx, tenant, "remove expert", name) as board:
         board.experts.remove_sync(name)
     if as_json:
         emit({"removed": [name]})
@@ -131,12 +125,3 @@ def choose(
         from .expert_tables import draw_choices
 
         show(draw_choices(choices))
-
-
-@contextmanager
-def _changing(ctx: typer.Context, tenant: str, action: str, object_: str) -> Iterator[Board]:
-    """Open the tenant's Board for a change that the audit log tells of."""
-    with open_board(ctx) as whole:
-        board = whole.scoped(tenant)
-        with board.changes.noted(action, object_):
-            yield board

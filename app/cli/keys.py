@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .tenants import Tenant, changing
 from .terminal import AsJson, emit, known_names, names, open_board, show, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ...board import Board
     from ...records import NewKey
 
 commands = typer.Typer(
     help="Give and take away access to the HTTP API.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Tenant = Annotated[str, typer.Option(metavar="NAME", help="The tenant; all see only their own.")]
 Id = Annotated[str, typer.Argument(metavar="KEY", help="How the key begins: cb_ and ten letters.")]
 
 
@@ -55,7 +51,7 @@ def create(
     from ...records import ROLES
 
     allowed = known_names(roles, ROLES, "role")
-    with _changing(ctx, tenant, "create key", user) as board:
+    with changing(ctx, tenant, "create key", user) as board:
         made = board.keys.create_sync(
             user,
             name,
@@ -96,7 +92,7 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """Make a new key that allows the same, and end the old one."""
-    with _changing(ctx, tenant, "rotate key", key) as board:
+    with changing(ctx, tenant, "rotate key", key) as board:
         made = board.keys.rotate_sync(key, overlap=timedelta(days=overlap))
     _tell_new(made, as_json)
 
@@ -104,7 +100,7 @@ def rotate(
 @commands.command()
 def revoke(ctx: typer.Context, key: Id, tenant: Tenant = "local", as_json: AsJson = False) -> None:
     """End a key; the next request with it is refused."""
-    with _changing(ctx, tenant, "revoke key", key) as board:
+    with changing(ctx, tenant, "revoke key", key) as board:
         board.keys.revoke_sync(key)
     if as_json:
         emit({"revoked": key})
@@ -132,15 +128,6 @@ def audit(
         from .key_tables import draw_changes
 
         show(draw_changes(changes))
-
-
-@contextmanager
-def _changing(ctx: typer.Context, tenant: str, action: str, object_: str) -> Iterator[Board]:
-    """Open the tenant's Board for a change that the audit log tells of."""
-    with open_board(ctx) as whole:
-        board = whole.scoped(tenant)
-        with board.changes.noted(action, object_):
-            yield board
 
 
 def _tell_new(made: NewKey, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from .places import Address, On, Workers, place_of, spread_encoder
 from .questions import DataDir, Limit, MemoTokens, ModuleModel, Numbers, SetName, StrategyName
+from .tenants import LOCAL, changing
 from .terminal import AsJson, emit, err, names, numbers, open_board, show, tell
 
 if TYPE_CHECKING:
@@ -280,7 +281,7 @@ def expert(
         save_expert(made, file)
         better = made.card.score.gain > 0
         if add and better:
-            with open_board(ctx) as board:
+            with changing(ctx, LOCAL, "add expert", name) as board:
                 board.experts.add_sync(made, replace=True)
     if as_json:
         emit({**card_json(made.card), "file": str(file), "added": add and better})

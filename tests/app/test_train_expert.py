@@ -31,6 +31,8 @@ def test_an_expert_that_beats_the_base_is_written_and_added(tmp_path: Path) -> N
     assert Path(told["file"]).is_file()
     (listed,) = json.loads(call("experts", "list", "--json").stdout)["experts"]
     assert listed["score"] == told["score"]
+    (noted,) = json.loads(call("keys", "audit", "--json").stdout)["changes"]
+    assert (noted["action"], noted["object"]) == ("add expert", "mending")
     chosen = call("experts", "choose", "I have a question about my harp", "--json")
     assert json.loads(chosen.stdout)["memory"]["expert"] == "mending"
 
